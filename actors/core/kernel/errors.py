@@ -1,0 +1,122 @@
+"""The tree of errors. The type says who erred; the text says what was found, what was expected and what to do.
+
+    SoulfraError
+    ├── CallerError               the caller's mistake: nothing has changed
+    │   ├── SettingsError         a setting or an option is out of its range
+    │   ├── AddressError          a STAT7 address or an id is malformed
+    │   ├── UnknownMemberError    no member of that id
+    │   ├── DuplicateMemberError  the id is taken
+    │   ├── UnknownPlayerError    no player of that id
+    │   ├── EventRefusedError     an event that may not be queued
+    │   ├── CommandRefusedError   a command whose verb, values or moment do not fit
+    │   ├── FactoryError          a factory path that leads nowhere, or a factory that raises
+    │   └── ScenarioError         a scenario file that cannot be used
+    ├── MemberError               a member's own code or state is at fault
+    ├── ProtocolError             a grant or an outbox out of order: a bug or an old clock
+    └── EngineError               the engine below could not be started or lost a process
+
+Every class takes one sentence, so that an error crosses a process as `(code, message)` and is the same on both sides.
+"""
+
+from typing import ClassVar
+
+
+class SoulfraError(Exception):
+    """Anything this project raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+    @property
+    def message(self) -> str:
+        """The sentence for the user, without the class's name."""
+        return str(self.args[0]) if self.args else self.code
+
+
+class CallerError(SoulfraError):
+    """The caller's mistake. Nothing has changed."""
+
+    code = "caller"
+
+
+class SettingsError(CallerError):
+    """A setting or an option is out of its range."""
+
+    code = "settings"
+
+
+class AddressError(CallerError):
+    """A STAT7 address or an id is malformed."""
+
+    code = "address"
+
+
+class UnknownMemberError(CallerError):
+    """No member of that id."""
+
+    code = "unknown_member"
+
+
+class DuplicateMemberError(CallerError):
+    """The id is taken."""
+
+    code = "duplicate_member"
+
+
+class UnknownPlayerError(CallerError):
+    """No player of that id."""
+
+    code = "unknown_player"
+
+
+class EventRefusedError(CallerError):
+    """An event that may not be queued."""
+
+    code = "event_refused"
+
+
+class CommandRefusedError(CallerError):
+    """A command whose verb, values or moment do not fit."""
+
+    code = "command_refused"
+
+
+class FactoryError(CallerError):
+    """A factory path that leads nowhere, or a factory that raises."""
+
+    code = "factory"
+
+
+class ScenarioError(CallerError):
+    """A scenario file that cannot be used."""
+
+    code = "scenario"
+
+
+class MemberError(SoulfraError):
+    """A member's own code or state is at fault."""
+
+    code = "member"
+
+
+class ProtocolError(SoulfraError):
+    """A grant or an outbox out of order."""
+
+    code = "protocol"
+
+
+class EngineError(SoulfraError):
+    """The engine below could not be started or lost a process."""
+
+    code = "engine"
+
+
+def _family(root: type[SoulfraError]) -> list[type[SoulfraError]]:
+    return [root, *(found for child in root.__subclasses__() for found in _family(child))]
+
+
+ERRORS_BY_CODE: dict[str, type[SoulfraError]] = {found.code: found for found in _family(SoulfraError)}
+
+
+def error_from(code: str, message: str) -> SoulfraError:
+    """The error that another process sent as `(code, message)`."""
+    return ERRORS_BY_CODE.get(code, SoulfraError)(message)

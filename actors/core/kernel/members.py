@@ -1,0 +1,349 @@
+"""The contract of a member: what the clock says to it, what it answers, and what everybody may ask of it.
+
+A member is a deterministic state machine. It is given a `Turn` (its local ticks, its inbox, its commands, a way to speak
+and to draw) and changes its own state; it sees no wall clock, no global random generator and no other member. The clock
+speaks `Grant` and hears `Outbox`; the `Seat` (see `seats.py`) stands between the two and the member.
+
+    clock ── Grant ──▶ Seat ── Turn ──▶ Member
+    clock ◀─ Outbox ── Seat ◀─ events, results, measures, digest
+
+Anything the clock advances fulfils this contract: realms, the player registry, and later platforms and modules.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from actors.core.kernel.addresses import checked_part
+from actors.core.kernel.codec import Plain, bounded
+from actors.core.kernel.errors import MemberError
+from actors.core.kernel.events import PATH_MEMBERS_MAX, Event, Trace, checked_carries
+from actors.core.kernel.states import State
+from actors.core.kernel.streams import Streams
+
+CAPTURED = "captured"
+"""Recovery level: the member restores from its captured state."""
+REPLAYED = "replayed"
+"""Recovery level: the member restores from birth, by its inboxes."""
+NONE = "none"
+"""Recovery level: the member cannot be brought back, because the same inputs may give other results."""
+RECOVERY_LEVELS = (CAPTURED, REPLAYED, NONE)
+
+TRACES_PER_GRANT_MAX = 1_000
+"""Traces are for people; a million of them a tick would cost more than the tick."""
+
+
+class Birth(msgspec.Struct, frozen=True):
+    """What a member is told when it is made. A factory is called as `factory(birth, **params)`.
+
+    Attributes:
+        member_id: its address among members.
+        seed: the multiverse's seed.
+        lineage: what its random draws go by; its id, until forks bring twins.
+        local_ticks: local ticks it gets in one grant.
+        cascade_depth_max: how deep its reaction rules may cascade within one local tick.
+    """
+
+    member_id: str
+    seed: int
+    lineage: str
+    local_ticks: int = 10
+    cascade_depth_max: int = 5
+
+    def streams(self) -> Streams:
+        """Its random draws."""
+        return Streams(self.seed, self.lineage)
+
+
+class Contract(msgspec.Struct, frozen=True):
+    """What a member promises.
+
+    Attributes:
+        kind: what it is, for people: "city", "mesa", "players".
+        emits: event types it may send; sending another is a bad send and goes to the dead letters.
+        handles: event types it takes in.
+        subscribes: broadcast types it is subscribed to when registered, unless the registration says otherwise.
+        commands: verbs that may be addressed to it from outside.
+        recovery: how it comes back: captured, replayed or none.
+        event_driven: it has no time of its own and is granted only when it has mail or commands.
+        schema_version: of its state; grows when the sections change their meaning.
+        notes: what its users should know, for example why its recovery is "none".
+    """
+
+    kind: str
+    emits: frozenset[str] = frozenset()
+    handles: frozenset[str] = frozenset()
+    subscribes: frozenset[str] = frozenset()
+    commands: frozenset[str] = frozenset()
+    recovery: str = CAPTURED
+    event_driven: bool = False
+    schema_version: int = 1
+    notes: str = ""
+
+
+class Command(msgspec.Struct, frozen=True, array_like=True):
+    """What comes from outside, for one member, with everything decided in it.
+
+    Attributes:
+        command_id: unique; what it causes names it as cause.
+        verb: one of the contract's `commands`.
+        payload: the arguments, encoded plain data.
+    """
+
+    command_id: str
+    verb: str
+    payload: bytes
+
+
+class CommandResult(msgspec.Struct, frozen=True, array_like=True):
+    """What a command came to: a value, or the code and the sentence of the error that refused it."""
+
+    command_id: str
+    payload: bytes = b""
+    error_code: str = ""
+    error_message: str = ""
+
+
+class Grant(msgspec.Struct, frozen=True, array_like=True):
+    """The clock's permission to advance.
+
+    Attributes:
+        epoch: which clock gives it; a lower one than seen before is refused.
+        branch: which history it belongs to.
+        number: grows by one per member over ticks and command rounds; a repeated one returns the kept outbox.
+        control_tick: the control tick it belongs to; in a command round, the one that the boundary follows.
+        local_ticks: how many local ticks to advance; 0 in a command round.
+        inbox: events, in order.
+        commands: commands, in order.
+        digest: whether the outbox shall carry the member's digest.
+    """
+
+    epoch: int
+    branch: str
+    number: int
+    control_tick: int
+    local_ticks: int
+    inbox: tuple[Event, ...] = ()
+    commands: tuple[Command, ...] = ()
+    digest: bool = True
+
+
+class Failure(msgspec.Struct, frozen=True, array_like=True):
+    """A member's own exception: one line for people, the traceback for its author."""
+
+    message: str
+    traceback: str = ""
+
+
+class Outbox(msgspec.Struct, frozen=True, array_like=True):
+    """What a member answers to a grant.
+
+    Attributes:
+        number: the grant's.
+        local_tick: its local time now.
+        events: what it said, in order of sequence.
+        results: one for each command, in order.
+        digest: of its state now, 32 bytes; empty if the grant did not ask.
+        measures: figures for people and series, by name.
+        totals: conserved quantities in its state, by name.
+        ledger: what it created (or, negative, destroyed) of them in this grant.
+        traces: steps of cascades within its ticks.
+        cascades_cut: emissions beyond the cascade depth, cut off and counted.
+        failure: its own exception; then the state is that of the previous boundary and the rest is as it was there.
+    """
+
+    number: int
+    local_tick: int
+    events: tuple[Event, ...] = ()
+    results: tuple[CommandResult, ...] = ()
+    digest: bytes = b""
+    measures: dict[str, float] = {}
+    totals: dict[str, int] = {}
+    ledger: dict[str, int] = {}
+    traces: tuple[Trace, ...] = ()
+    cascades_cut: int = 0
+    failure: Failure | None = None
+
+
+class Turn:
+    """One grant as the member sees it: what time it is, what it was told, and how to speak.
+
+    Attributes:
+        member_id: the member's own id.
+        control_tick: the control tick of this grant.
+        now: the member's local tick; a realm's tick loop moves it on.
+        local_ticks: local ticks of this grant; 0 in a command round.
+        inbox: events, in order.
+        streams: the member's random draws.
+        events: what was said so far.
+        ledger: what was created or destroyed so far.
+    """
+
+    def __init__(
+        self, birth: Birth, contract: Contract, streams: Streams, grant: Grant, now: int, sequence: int
+    ) -> None:
+        self.member_id = birth.member_id
+        self.cascade_depth_max = birth.cascade_depth_max
+        self.control_tick = grant.control_tick
+        self.local_ticks = grant.local_ticks
+        self.inbox = grant.inbox
+        self.streams = streams
+        self.now = now
+        self.sequence = sequence
+        self.events: list[Event] = []
+        self.ledger: dict[str, int] = {}
+        self.traces: list[Trace] = []
+        self.cascades_cut = 0
+        self.handling: Event | None = None
+        self.command_id = ""
+        self._emits = contract.emits
+
+    def send(
+        self,
+        target: str,
+        event_type: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        deliver_at: int | None = None,
+        carries: Mapping[str, int] | None = None,
+        cause: str | None = None,
+    ) -> str:
+        """Says something to one member; it arrives at the start of the next control tick or of `deliver_at`.
+
+        The cause is the event being handled or the command being carried out, unless given.
+        What cannot be delivered (a target that is gone, a type that the target does not handle, a `deliver_at` that has
+        passed) goes to the dead letters with its reason.
+
+        Returns:
+            The event's id.
+
+        Raises:
+            MemberError: an event type that the member does not declare, or data that is not plain.
+        """
+        return self._say(checked_part(target, "target"), event_type, data, deliver_at, carries, cause)
+
+    def broadcast(
+        self,
+        event_type: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        deliver_at: int | None = None,
+        cause: str | None = None,
+    ) -> str:
+        """Says something to all subscribers of its type; like `send` in everything else. It cannot carry quantities."""
+        return self._say(None, event_type, data, deliver_at, None, cause)
+
+    def _say(
+        self,
+        target: str | None,
+        event_type: str,
+        data: Mapping[str, Any] | None,
+        deliver_at: int | None,
+        carries: Mapping[str, int] | None,
+        cause: str | None,
+    ) -> str:
+        if event_type not in self._emits:
+            raise MemberError(f"{self.member_id} does not declare to emit {event_type!r}; add it to its `emits`.")
+        path = self.handling.path if self.handling is not None else ()
+        if path[-1:] != (self.member_id,):
+            path = (*path, self.member_id)[-PATH_MEMBERS_MAX:]
+        event = Event(
+            self.new_event_id(),
+            self.member_id,
+            self.sequence - 1,
+            target,
+            event_type,
+            payload(data, event_type),
+            self.control_tick,
+            self.control_tick + 1 if deliver_at is None else deliver_at,
+            self.present_cause if cause is None else cause,
+            path,
+            checked_carries(carries),
+        )
+        self.events.append(event)
+        return event.event_id
+
+    @property
+    def present_cause(self) -> str:
+        """The id of the event being handled or the command being carried out, or ""."""
+        return self.handling.event_id if self.handling is not None else self.command_id
+
+    def new_event_id(self) -> str:
+        """The next event id of this member; takes a sequence number."""
+        self.sequence += 1
+        return f"{self.member_id}#{self.sequence - 1}"
+
+    def enter_ledger(self, quantity: str, change: int) -> None:
+        """States that this turn created (or, negative, destroyed) some of a conserved quantity on purpose."""
+        self.ledger[quantity] = self.ledger.get(quantity, 0) + change
+
+    def trace(self, record: Trace) -> None:
+        """Notes a step of a cascade; beyond `TRACES_PER_GRANT_MAX` no more are kept."""
+        if len(self.traces) < TRACES_PER_GRANT_MAX:
+            self.traces.append(record)
+
+
+def payload(data: Mapping[str, Any] | None, event_type: str) -> bytes:
+    """An event's data, encoded.
+
+    Raises:
+        MemberError: not plain data, or too large.
+    """
+    try:
+        return bounded({} if data is None else data, f"data of {event_type!r}")
+    except ValueError as error:
+        raise MemberError(f"data of {event_type!r} cannot be sent: {error}.") from None
+
+
+class View(Protocol):
+    """What a member shows of one boundary. It never changes once it is published; many may ask it at once."""
+
+    def query(self, verb: str, arguments: Mapping[str, Plain]) -> Plain:
+        """The answer to one question, as plain data.
+
+        Raises:
+            CommandRefusedError: an unknown verb, or arguments that do not fit.
+        """
+        ...
+
+
+class Member(Protocol):
+    """What the clock advances. All of it is called by the member's `Seat` only, never at the same time."""
+
+    @property
+    def contract(self) -> Contract:
+        """What it promises; the same for its whole life."""
+        ...
+
+    def advance(self, turn: Turn) -> None:
+        """Lives through `turn.local_ticks` local ticks with `turn.inbox`. An exception discards the whole turn."""
+        ...
+
+    def command(self, turn: Turn, verb: str, arguments: Mapping[str, Plain]) -> Plain:
+        """Carries out one command at a boundary.
+
+        Raises:
+            CallerError: it may not be; then the state must be as it was.
+        """
+        ...
+
+    def capture(self) -> State:
+        """Its whole state. The arrays may be its own: whoever keeps them copies them."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Takes up a captured state, the arrays being its own from now on."""
+        ...
+
+    def view(self) -> View:
+        """What it shows of this boundary. It must not change when the member advances."""
+        ...
+
+    def measures(self) -> Mapping[str, float]:
+        """Figures for people and series, by name. Not part of the state."""
+        ...
+
+    def totals(self) -> Mapping[str, int]:
+        """Conserved quantities in its state, by name: the sum over members and events under way only changes by ledger."""
+        ...

@@ -1,0 +1,212 @@
+"""The seat of a member: everything that is the same for every member, whoever hosts it.
+
+It answers a repeated grant with the kept outbox (a call that failed may still have run), refuses a gap or an old clock,
+numbers what the member says, takes its digest, publishes its view, and undoes a turn in which the member raised.
+
+Undoing is re-execution: the seat keeps a checkpoint and the grants since. The member is rebuilt from them when somebody
+needs it again, not before. A member that cannot be captured is rebuilt from birth.
+"""
+
+import traceback
+from collections.abc import Callable, Mapping
+
+from actors.core.kernel.codec import Plain, decode, encode
+from actors.core.kernel.digests import NO_DIGEST, member_digest
+from actors.core.kernel.errors import CallerError, CommandRefusedError, MemberError, ProtocolError
+from actors.core.kernel.members import (
+    CAPTURED,
+    Birth,
+    Command,
+    CommandResult,
+    Contract,
+    Failure,
+    Grant,
+    Member,
+    Outbox,
+    Turn,
+    View,
+)
+from actors.core.kernel.states import State, checked_state, decode_state, encode_state
+
+CHECKPOINT_INTERVAL_GRANTS = 64
+"""A checkpoint copies the whole state, a replay repeats the grants since: 64 keeps the first cheap, the second short."""
+
+TRACEBACK_CHARACTERS_MAX = 8_000
+"""Enough for the innermost frames, which are at the end."""
+
+
+class Seat:
+    """One member and what surrounds it.
+
+    Args:
+        birth: what the member is told when it is made.
+        make: makes the member; called again when it has to be rebuilt.
+
+    Raises:
+        MemberError: the new member's state cannot be digested.
+    """
+
+    def __init__(self, birth: Birth, make: Callable[[Birth], Member]) -> None:
+        self._birth = birth
+        self._make = make
+        self._streams = birth.streams()
+        self._member = make(birth)
+        self.contract: Contract = self._member.contract
+        self._epoch = 0
+        self._number = 0
+        self._local_tick = 0
+        self._sequence = 0
+        self._kept: Outbox | None = None
+        self._failed = False
+        self._checkpoint: tuple[bytes, int, int] | None = None
+        self._since: list[Grant] = []
+        self._publish()
+        self._digest = self._take_digest()
+        self._take_checkpoint()
+
+    def advance(self, grant: Grant) -> Outbox:
+        """Carries out one grant, once.
+
+        Raises:
+            ProtocolError: the grant comes from an old clock, or one was left out. Nothing has changed.
+        """
+        if grant.epoch < self._epoch:
+            raise ProtocolError(f"{self._birth.member_id}: grant of epoch {grant.epoch}, but {self._epoch} has spoken.")
+        if self._kept is not None and grant.number == self._kept.number:
+            return self._kept
+        if grant.number != self._number + 1:
+            raise ProtocolError(f"{self._birth.member_id}: grant {grant.number} after {self._number}.")
+        self._epoch = grant.epoch
+        self._number = grant.number
+        self._stand()
+        try:
+            outbox = self._carry_out(grant)
+        except Exception as error:  # a member's own mistake must not reach the others
+            outbox = self._discard(grant, error)
+        else:
+            self._since.append(grant)
+            if len(self._since) >= CHECKPOINT_INTERVAL_GRANTS:
+                self._take_checkpoint()
+        self._kept = outbox
+        return outbox
+
+    def status(self) -> Outbox:
+        """How the member stands, as an outbox that says nothing: what the clock learns at registration and restart."""
+        self._stand()
+        return Outbox(
+            self._number,
+            self._local_tick,
+            digest=self._digest,
+            measures=dict(self._member.measures()),
+            totals=dict(self._member.totals()),
+        )
+
+    def capture(self) -> bytes:
+        """The member's state at this boundary, encoded."""
+        self._stand()
+        return encode_state(self._member.capture())
+
+    def query(self, verb: str, arguments: Mapping[str, Plain]) -> Plain:
+        """An answer from the published view. May be called from another thread while a grant is carried out.
+
+        Raises:
+            CommandRefusedError: an unknown verb, or arguments that do not fit.
+        """
+        view, boundary = self._published
+        return {"value": view.query(verb, arguments), "boundary": boundary}
+
+    def _carry_out(self, grant: Grant) -> Outbox:
+        turn = Turn(self._birth, self.contract, self._streams, grant, self._local_tick, self._sequence)
+        results = tuple(self._command(turn, command) for command in grant.commands)
+        if grant.local_ticks or grant.inbox:
+            self._member.advance(turn)
+        local_tick = self._local_tick + grant.local_ticks
+        digest = self._digest_of(self._member.capture(), local_tick, turn.sequence) if grant.digest else NO_DIGEST
+        outbox = Outbox(
+            grant.number,
+            local_tick,
+            tuple(turn.events),
+            results,
+            digest,
+            {name: float(value) for name, value in self._member.measures().items()},
+            {name: int(value) for name, value in self._member.totals().items()},
+            turn.ledger,
+            tuple(turn.traces),
+            turn.cascades_cut,
+        )
+        view = self._member.view()
+        self._local_tick, self._sequence = local_tick, turn.sequence
+        self._digest = digest or self._digest
+        self._published: tuple[View, dict[str, Plain]] = (view, self._boundary(grant))
+        return outbox
+
+    def _command(self, turn: Turn, command: Command) -> CommandResult:
+        turn.command_id = command.command_id
+        said = len(turn.events)
+        try:
+            if command.verb not in self.contract.commands:
+                raise CommandRefusedError(
+                    f"{self._birth.member_id} has no command {command.verb!r}; it has {sorted(self.contract.commands)}."
+                )
+            value = encode(self._member.command(turn, command.verb, decode(command.payload)))
+        except CallerError as error:
+            if len(turn.events) != said:
+                raise MemberError(f"{command.verb!r} spoke before it refused; refuse first.") from error
+            return CommandResult(command.command_id, b"", error.code, error.message)
+        finally:
+            turn.command_id = ""
+        return CommandResult(command.command_id, value)
+
+    def _discard(self, grant: Grant, error: Exception) -> Outbox:
+        self._failed = True
+        text = "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS_MAX:]
+        kept = self._kept
+        message = f"{type(error).__name__}: {error}"
+        return Outbox(
+            grant.number,
+            self._local_tick,
+            digest=self._digest if grant.digest else NO_DIGEST,
+            measures=kept.measures if kept is not None else {},
+            totals=kept.totals if kept is not None else dict(self._initial_totals),
+            failure=Failure(message, text),
+        )
+
+    def _stand(self) -> None:
+        """Rebuilds the member if its last turn was discarded, so that it stands at the boundary before it."""
+        if not self._failed:
+            return
+        self._member = self._make(self._birth)
+        self._local_tick, self._sequence = 0, 0
+        if self._checkpoint is not None:
+            document, self._local_tick, self._sequence = self._checkpoint
+            self._member.restore(decode_state(document))
+        for grant in self._since:
+            self._carry_out(grant)
+        self._failed = False
+
+    def _take_checkpoint(self) -> None:
+        if self.contract.recovery != CAPTURED:
+            return
+        self._checkpoint = (encode_state(self._member.capture()), self._local_tick, self._sequence)
+        self._since.clear()
+
+    def _publish(self) -> None:
+        self._initial_totals = dict(self._member.totals())
+        self._published = (self._member.view(), {"branch": "", "control_tick": 0, "number": 0, "epoch": 0})
+
+    def _boundary(self, grant: Grant) -> dict[str, Plain]:
+        return {
+            "branch": grant.branch,
+            "control_tick": grant.control_tick,
+            "number": grant.number,
+            "epoch": grant.epoch,
+        }
+
+    def _take_digest(self) -> bytes:
+        try:
+            return self._digest_of(self._member.capture(), self._local_tick, self._sequence)
+        except ValueError as error:
+            raise MemberError(f"{self._birth.member_id} cannot be digested: {error}.") from None
+
+    def _digest_of(self, state: State, local_tick: int, sequence: int) -> bytes:
+        return member_digest(self._birth.member_id, self.contract.kind, local_tick, sequence, checked_state(state))

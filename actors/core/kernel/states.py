@@ -1,0 +1,178 @@
+"""A member's state: named sections, each a table of columns or a set of records.
+
+A section holds objects and an object has attributes, so that every tool (digest, diff, snapshot, modification by path)
+can say *which object* without knowing the member. `Table` is structure of arrays for many objects alike; `Records` is a
+map from object id to plain data for few objects of any shape.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.core.kernel.codec import Plain, decode, encode
+
+Array = NDArray[np.generic]
+
+COLUMN_KINDS = "biuf"
+"""numpy kinds a column may have: bool, signed, unsigned, float. Objects and text have no fixed bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Objects in rows.
+
+    Attributes:
+        columns: attribute name to array; the first dimension is the row, the same for all.
+        key: the column whose values name the objects; without it, the row number does.
+    """
+
+    columns: Mapping[str, Array]
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Objects by id, each plain data."""
+
+    objects: Mapping[str, Plain] = field(default_factory=dict)
+
+
+Section = Table | Records
+State = Mapping[str, Section]
+
+
+def checked_state(state: State) -> State:
+    """`state`, if every section can be digested and stored.
+
+    Raises:
+        ValueError: a column of a kind without fixed bytes, columns of unequal length, or a key that is no column.
+    """
+    for name, section in state.items():
+        if isinstance(section, Records):
+            continue
+        if len({len(column) for column in section.columns.values()}) > 1:
+            raise ValueError(f"the columns of section {name!r} differ in length")
+        for attribute, column in section.columns.items():
+            if column.dtype.kind not in COLUMN_KINDS:
+                raise ValueError(f"column {name}.{attribute} is {column.dtype}; use bool, integer or float columns")
+        if section.key and section.key not in section.columns:
+            raise ValueError(f"section {name!r} names its objects by {section.key!r}, which is not one of its columns")
+    return state
+
+
+def _contiguous(column: Array) -> Array:
+    """The column in C order and little-endian, the one form in which it is hashed and stored."""
+    return np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<"))
+
+
+def leaves(state: State) -> Iterator[tuple[str, bytes, Array | bytes]]:
+    """Every leaf in order of its name: `(name, header, body)`. A table gives one leaf a column, records give one."""
+    for name in sorted(state):
+        section = state[name]
+        if isinstance(section, Records):
+            yield name, b"records", encode(section.objects)
+            continue
+        yield name, b"table", encode({"key": section.key, "columns": sorted(section.columns)})
+        for attribute in sorted(section.columns):
+            column = _contiguous(section.columns[attribute])
+            yield f"{name}.{attribute}", encode([column.dtype.str, list(column.shape)]), column
+
+
+def encode_state(state: State) -> bytes:
+    """The whole state as one self-describing document, for checkpoints and for comparing."""
+    document: dict[str, Plain] = {}
+    for name, section in checked_state(state).items():
+        if isinstance(section, Records):
+            document[name] = ["records", section.objects]
+        else:
+            columns = {
+                attribute: [column.dtype.newbyteorder("<").str, list(column.shape), _contiguous(column).tobytes()]
+                for attribute, column in section.columns.items()
+            }
+            document[name] = ["table", section.key, columns]
+    return encode(document)
+
+
+def decode_state(document: bytes) -> State:
+    """The state of `encode_state`, its arrays writable and its own."""
+    state: dict[str, Section] = {}
+    for name, (form, *rest) in decode(document).items():
+        if form == "records":
+            state[name] = Records(rest[0])
+        else:
+            key, columns = rest
+            state[name] = Table(
+                {
+                    attribute: np.frombuffer(body, dtype=np.dtype(dtype)).reshape(shape).copy()
+                    for attribute, (dtype, shape, body) in columns.items()
+                },
+                key,
+            )
+    return state
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One attribute of one object that differs; `left` or `right` is None where the object is missing."""
+
+    section: str
+    object: str
+    attribute: str
+    left: Plain
+    right: Plain
+
+    def __str__(self) -> str:
+        return f"{self.section}[{self.object}].{self.attribute}: {self.left!r} != {self.right!r}"
+
+
+def differences(left: State, right: State) -> Iterator[Difference]:
+    """What differs, by section, object and attribute, in order; nothing if the states are equal."""
+    for name in sorted(left.keys() | right.keys()):
+        one, other = left.get(name), right.get(name)
+        if isinstance(one, Table) and isinstance(other, Table):
+            yield from _table_differences(name, one, other)
+        elif isinstance(one, Records) and isinstance(other, Records):
+            yield from _record_differences(name, one, other)
+        else:
+            yield Difference(name, "", "", type(one).__name__, type(other).__name__)
+
+
+def _table_differences(name: str, one: Table, other: Table) -> Iterator[Difference]:
+    if one.columns.keys() != other.columns.keys():
+        yield Difference(name, "", "columns", sorted(one.columns), sorted(other.columns))
+        return
+    rows_one = _rows_by_object(one)
+    rows_other = _rows_by_object(other)
+    for row_id in sorted(rows_one.keys() ^ rows_other.keys()):
+        there = row_id in rows_one
+        yield Difference(name, str(row_id), "", "present" if there else None, None if there else "present")
+    shared = sorted(rows_one.keys() & rows_other.keys())
+    take_one = np.array([rows_one[row_id] for row_id in shared], dtype=np.int64)
+    take_other = np.array([rows_other[row_id] for row_id in shared], dtype=np.int64)
+    for attribute in sorted(one.columns):
+        a, b = one.columns[attribute][take_one], other.columns[attribute][take_other]
+        if a.shape != b.shape or a.dtype != b.dtype:
+            yield Difference(name, "", attribute, f"{a.dtype}{a.shape}", f"{b.dtype}{b.shape}")
+            continue
+        unequal = (a != b).reshape(len(shared), -1).any(axis=1)
+        for index in np.flatnonzero(unequal):
+            yield Difference(name, str(shared[index]), attribute, a[index].tolist(), b[index].tolist())
+
+
+def _rows_by_object(table: Table) -> dict[int, int]:
+    length = len(next(iter(table.columns.values()), ()))
+    names = table.columns[table.key].tolist() if table.key else range(length)
+    return {object_id: row for row, object_id in enumerate(names)}
+
+
+def _record_differences(name: str, one: Records, other: Records) -> Iterator[Difference]:
+    for object_id in sorted(one.objects.keys() | other.objects.keys()):
+        a, b = one.objects.get(object_id), other.objects.get(object_id)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            for attribute in sorted(a.keys() | b.keys()):
+                if encode(a.get(attribute)) != encode(b.get(attribute)):
+                    yield Difference(name, object_id, attribute, a.get(attribute), b.get(attribute))
+        elif encode(a) != encode(b):
+            yield Difference(name, object_id, "", a, b)

@@ -1,0 +1,1 @@
+"""Players: the registry and its rules for travel, things, reputation, quests and dialogue."""

@@ -1,0 +1,1 @@
+"""Realms: the tick engine with its reaction rules, and the native realm, the City."""

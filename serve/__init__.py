@@ -1,0 +1,1 @@
+"""The face: HTTP, WebSocket, console. Parse, call one function, render."""
