@@ -40,7 +40,7 @@ def leaf_digest(header: bytes, body: Array | bytes) -> bytes:
 
 
 def _bytes_of(column: Array) -> memoryview:
-    return memoryview(column.reshape(-1).view(np.uint8)) if column.size else memoryview(b"")
+    return column.reshape(-1).view(np.uint8).data if column.size else memoryview(b"")
 
 
 def leaf_digests(state: State) -> dict[str, bytes]:

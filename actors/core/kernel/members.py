@@ -65,6 +65,7 @@ class Contract(msgspec.Struct, frozen=True):
         handles: event types it takes in.
         subscribes: broadcast types it is subscribed to when registered, unless the registration says otherwise.
         commands: verbs that may be addressed to it from outside.
+        told_realms: those of them to which the clock adds `realms`, a map of realm id to game state.
         recovery: how it comes back: captured, replayed or none.
         event_driven: it has no time of its own and is granted only when it has mail or commands.
         schema_version: of its state; grows when the sections change their meaning.
@@ -76,6 +77,7 @@ class Contract(msgspec.Struct, frozen=True):
     handles: frozenset[str] = frozenset()
     subscribes: frozenset[str] = frozenset()
     commands: frozenset[str] = frozenset()
+    told_realms: frozenset[str] = frozenset()
     recovery: str = CAPTURED
     event_driven: bool = False
     schema_version: int = 1

@@ -57,11 +57,12 @@ class Seat:
         self._local_tick = 0
         self._sequence = 0
         self._kept: Outbox | None = None
+        self._turn: Turn | None = None
         self._failed = False
         self._checkpoint: tuple[bytes, int, int] | None = None
         self._since: list[Grant] = []
         self._publish()
-        self._digest = self._take_digest()
+        self._digest, self._digest_current = self._take_digest(), True
         self._take_checkpoint()
 
     def advance(self, grant: Grant) -> Outbox:
@@ -93,6 +94,7 @@ class Seat:
     def status(self) -> Outbox:
         """How the member stands, as an outbox that says nothing: what the clock learns at registration and restart."""
         self._stand()
+        self._digest, self._digest_current = self._take_digest(), True
         return Outbox(
             self._number,
             self._local_tick,
@@ -100,6 +102,12 @@ class Seat:
             measures=dict(self._member.measures()),
             totals=dict(self._member.totals()),
         )
+
+    @property
+    def progress(self) -> int:
+        """The local tick it is in right now; read from another thread to tell computing from hung."""
+        turn = self._turn
+        return self._local_tick if turn is None else turn.now
 
     def capture(self) -> bytes:
         """The member's state at this boundary, encoded."""
@@ -117,6 +125,7 @@ class Seat:
 
     def _carry_out(self, grant: Grant) -> Outbox:
         turn = Turn(self._birth, self.contract, self._streams, grant, self._local_tick, self._sequence)
+        self._turn = turn
         results = tuple(self._command(turn, command) for command in grant.commands)
         if grant.local_ticks or grant.inbox:
             self._member.advance(turn)
@@ -135,8 +144,8 @@ class Seat:
             turn.cascades_cut,
         )
         view = self._member.view()
-        self._local_tick, self._sequence = local_tick, turn.sequence
-        self._digest = digest or self._digest
+        self._local_tick, self._sequence, self._turn = local_tick, turn.sequence, None
+        self._digest, self._digest_current = digest or self._digest, bool(digest)
         self._published: tuple[View, dict[str, Plain]] = (view, self._boundary(grant))
         return outbox
 
@@ -158,14 +167,17 @@ class Seat:
         return CommandResult(command.command_id, value)
 
     def _discard(self, grant: Grant, error: Exception) -> Outbox:
-        self._failed = True
+        self._failed, self._turn = True, None
         text = "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS_MAX:]
         kept = self._kept
         message = f"{type(error).__name__}: {error}"
+        if not self._digest_current:  # commands came since the last one was taken
+            self._stand()
+            self._digest, self._digest_current = self._take_digest(), True
         return Outbox(
             grant.number,
             self._local_tick,
-            digest=self._digest if grant.digest else NO_DIGEST,
+            digest=self._digest,
             measures=kept.measures if kept is not None else {},
             totals=kept.totals if kept is not None else dict(self._initial_totals),
             failure=Failure(message, text),

@@ -188,6 +188,9 @@ class Realm:
             handles=self.engine.event_types,
             subscribes=self.subscribes,
             commands=frozenset(self._commands),
+            told_realms=frozenset(
+                verb for verb, method in self._commands.items() if "realms" in inspect.signature(method).parameters
+            ),
             recovery=self.recovery,
             event_driven=self.event_driven,
             schema_version=self.schema_version,

@@ -1,0 +1,393 @@
+"""The master clock: drives the sequencer's scripts over a lane, keeps the pace, and answers while it runs.
+
+One thread at a time has the clock's turn. A run holds it from its first control tick to its last and lets the queued
+commands in at every boundary; while no run holds it, whoever brings a command carries it out at once.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+
+from actors.core.kernel.addresses import PLAYERS
+from actors.core.kernel.codec import Plain, encode
+from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, MemberSpec, Reply
+from actors.core.kernel.effects import Script, T
+from actors.core.kernel.errors import CommandRefusedError
+from actors.core.kernel.events import Trace
+from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
+from actors.core.kernel.sequencing import Sequencer, TickRecord
+from actors.core.kernel.settings import Settings
+from actors.lanes import Lane
+
+RECORDS_KEPT_MAX = 100_000
+"""Records of control ticks kept for comparing and for the report; older ones live on in the chain only."""
+SERIES_ROWS_KEPT_MAX = 1_000_000
+"""Rows of series (one per realm and control tick) kept for export."""
+WAITING_SAYS_SO_AFTER_S = 0.5
+"""A clock that waits explains itself within a second; half of it is for asking."""
+LATE_AFTER_S = 0.001
+"""Waking a sleeping thread takes some tenths of a millisecond; beyond one millisecond a control tick counts as late."""
+
+REGISTRY = MemberSpec("actors.core.players.registry:PlayerRegistry", encode({}))
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How fast a run goes.
+
+    Attributes:
+        realtime: one control tick takes its simulated time on the wall; otherwise as fast as it can.
+    """
+
+    realtime: bool = False
+
+
+FAST = Pace()
+
+
+class Lateness(msgspec.Struct, frozen=True):
+    """How well real time was kept: control ticks that were late, the worst and the mean over all, in ms."""
+
+    late: int = 0
+    worst_ms: float = 0.0
+    mean_ms: float = 0.0
+
+
+class Metrics(msgspec.Struct, frozen=True):
+    """Metrics of one control tick. Source: seed 002, `execute_control_tick`."""
+
+    control_tick_id: int
+    games_synced: int
+    events_propagated: int
+    elapsed_ms: float
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How the clock stands; asked at any time, never waits.
+
+    Attributes:
+        boundary: the last boundary.
+        running: whether a run holds the clock.
+        state: what `get_multiverse_state` shows.
+        recent_events_propagated: deliveries in the last control tick.
+        lateness: of the present or the last run in real time.
+        waiting: who the clock waits for, in plain words; empty if it does not.
+        chain: the digest chain so far, hexadecimal.
+    """
+
+    boundary: Boundary
+    running: bool
+    state: dict[str, Any]
+    recent_events_propagated: int
+    lateness: Lateness
+    waiting: tuple[str, ...]
+    chain: str
+
+
+class MasterClock:
+    """The clock, on whatever lane.
+
+    Args:
+        settings: what this history depends on.
+        lane: how members are reached.
+
+    Raises:
+        SoulfraError: the player registry could not be made.
+    """
+
+    def __init__(self, settings: Settings, lane: Lane) -> None:
+        self._sequencer = Sequencer(settings)
+        self._lane = lane
+        self._turn = threading.Lock()
+        self._queue: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._stop = threading.Event()
+        self._running = self._ticking = self._paused = False
+        self._records: deque[TickRecord] = deque(maxlen=RECORDS_KEPT_MAX)
+        self._elapsed_ms: deque[float] = deque(maxlen=RECORDS_KEPT_MAX)
+        self._series: deque[tuple[int, str, int, dict[str, float]]] = deque(maxlen=SERIES_ROWS_KEPT_MAX)
+        self._series_dropped = 0
+        self._elapsed_total_ms = 0.0
+        self._lateness = Lateness()
+        self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
+        self._state = self._describe()
+
+    # -------------------------------------------------------------------------------------------------- commands
+
+    def submit(self, command: ClockCommand) -> Reply:
+        """Carries out a command at the next boundary: at once if the clock stands at one, else when the tick is over."""
+        return self._at_boundary(lambda: self._carry_out(command))
+
+    def _carry_out(self, command: ClockCommand) -> Reply:
+        reply = self._perform(self._sequencer.command_script(command))
+        self._state = self._describe()
+        return reply
+
+    def _at_boundary(self, action: Callable[[], T]) -> T:
+        """Does something at a boundary: at once if the clock stands, else when the tick under way is over."""
+        future: Future[T] = Future()
+        self._queue.append((action, future))
+        self._drain_if_idle()
+        return future.result()
+
+    def _drain_if_idle(self) -> None:
+        while self._queue and self._turn.acquire(blocking=False):
+            try:
+                self._drain()
+            finally:
+                self._turn.release()
+
+    def _drain(self) -> None:
+        while self._queue:
+            action, future = self._queue.popleft()
+            try:
+                future.set_result(action())
+            except Exception as error:
+                future.set_exception(error)
+
+    def digest(self) -> str:
+        """The digest of the present boundary, commands included, hexadecimal."""
+        return self._at_boundary(lambda: self._perform(self._sequencer.digest_script()).hex())
+
+    # ------------------------------------------------------------------------------------------------------- runs
+
+    def advance_to(self, control_tick: int, pace: Pace = FAST) -> list[Metrics]:
+        """Runs until the clock has reached a control tick, or until `pause`.
+
+        Naming the tick to reach, not a number of steps, makes a repeated call harmless.
+
+        Returns:
+            Metrics of the control ticks that this call ran, the newest `RECORDS_KEPT_MAX` of them.
+
+        Raises:
+            CommandRefusedError: another run holds the clock.
+        """
+        if self._running:
+            raise CommandRefusedError("the clock is running already; pause it first.")
+        metrics: deque[Metrics] = deque(maxlen=RECORDS_KEPT_MAX)
+        with self._turn:
+            self._stop.clear()
+            self._paused, self._running = False, True
+            schedule = _Schedule(self._sequencer.settings.control_tick_ms / 1e3) if pace.realtime else None
+            try:
+                while self._sequencer.control_tick < control_tick and not self._stop.is_set():
+                    if schedule is not None:
+                        self._lateness = schedule.wait(self._stop)
+                        if self._stop.is_set():
+                            break
+                    metrics.append(self._tick())
+                    self._drain()
+            finally:
+                self._running = False
+                self._state = self._describe()
+        self._drain_if_idle()
+        return list(metrics)
+
+    def stop(self) -> None:
+        """Lets a run end at the next boundary; without one it is no change. Does not wait."""
+        self._stop.set()
+
+    def pause(self) -> Boundary:
+        """Stops at a boundary and stays there until the next run. Waits for the tick under way."""
+        self._stop.set()
+        with self._turn:
+            self._paused = True
+            self._state = self._describe()
+            return self._sequencer.boundary
+
+    def _tick(self) -> Metrics:
+        begun = time.perf_counter()
+        self._ticking = True
+        try:
+            record = self._perform(self._sequencer.control_tick_script())
+        finally:
+            self._ticking = False
+        elapsed_ms = (time.perf_counter() - begun) * 1e3
+        self._records.append(record)
+        self._elapsed_ms.append(elapsed_ms)
+        self._elapsed_total_ms += elapsed_ms
+        for member_id, local_tick, measures in record.rows:
+            if len(self._series) == SERIES_ROWS_KEPT_MAX:
+                self._series_dropped += 1
+            self._series.append((record.control_tick_id, member_id, local_tick, measures))
+        self._state = self._describe()
+        return Metrics(record.control_tick_id, record.games_synced, record.events_propagated, elapsed_ms)
+
+    def _perform(self, script: Script[T]) -> T:
+        try:
+            effect = next(script)
+            while True:
+                effect = script.send(self._lane.perform(effect))
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+    # ------------------------------------------------------------------------------------------------------ reads
+
+    def status(self) -> Status:
+        """How the clock stands. Never waits for the tick under way."""
+        state = self._state
+        boundary = state["boundary"]
+        games = state["games"]
+        if self._ticking or self._paused:
+            mood = SYNCING if self._ticking else PAUSED
+            games = [{**game, "state": mood if game["state"] == RUNNING else game["state"]} for game in games]
+        last = self._records[-1] if self._records else None
+        return Status(
+            boundary,
+            self._running,
+            {**{name: value for name, value in state.items() if name != "boundary"}, "games": games},
+            0 if last is None else last.events_propagated,
+            self._lateness,
+            tuple(str(one) for one in self._lane.waiting() if one.since_s >= WAITING_SAYS_SO_AFTER_S),
+            state["digest_chain"],
+        )
+
+    def _describe(self) -> dict[str, Any]:
+        """What readers see of this boundary. Made at the boundary, so that reading never waits and never sees half."""
+        sequencer = self._sequencer
+        totals, settings = sequencer.totals, sequencer.settings
+        synced = sequencer.control_tick
+        delivered = totals.events_propagated
+        return {
+            "boundary": sequencer.boundary,
+            "control_tick_id": sequencer.control_tick,
+            "games": [
+                {
+                    "realm_id": realm_id,
+                    "state": seated.state,
+                    "stat7_key": seated.registration.stat7_key if seated.registration is not None else "",
+                    "kind": seated.contract.kind,
+                    "recovery": seated.contract.recovery,
+                    "notes": seated.contract.notes,
+                    "local_tick": seated.local_tick,
+                    "period": seated.period,
+                    "measures": seated.measures,
+                    "digest": seated.digest.hex(),
+                    "error": "" if seated.error is None else seated.error.message,
+                    "traceback": "" if seated.error is None else seated.error.traceback,
+                }
+                for realm_id, seated in sequencer.games.items()
+            ],
+            "pending_events": sequencer.post.pending(),
+            "events_propagated": delivered,
+            "dead_letters": sequencer.post.dead_letters_count,
+            "cascades_cut": totals.cascades_cut,
+            "mean_sync_ms": self._elapsed_total_ms / synced if synced else 0.0,
+            "mean_event_latency_ms": (
+                totals.latency_control_ticks / delivered * settings.control_tick_ms if delivered else 0.0
+            ),
+            "digest_chain": sequencer.chain.hex(),
+        }
+
+    def query(self, member_id: str, verb: str, arguments: Mapping[str, Plain]) -> Plain:
+        """Asks a member's published view."""
+        return self._lane.query(member_id, verb, arguments)
+
+    def records(self) -> list[TickRecord]:
+        """Records of the newest control ticks."""
+        return list(self._records)
+
+    def series(self) -> tuple[list[tuple[int, str, int, dict[str, float]]], int]:
+        """Rows (control tick, realm id, local tick, measures), and how many older ones were dropped."""
+        return list(self._series), self._series_dropped
+
+    def journal(self) -> list[JournalEntry]:
+        """Every outside input so far."""
+        return self._at_boundary(lambda: list(self._sequencer.journal))
+
+    def dead_letters(self) -> list[dict[str, Plain]]:
+        """Dead letters that are kept whole."""
+        return self._at_boundary(
+            lambda: [
+                {
+                    "event_id": letter.event.event_id,
+                    "source": letter.event.source,
+                    "target": letter.target,
+                    "event_type": letter.event.event_type,
+                    "control_tick_id": letter.control_tick,
+                    "reason": letter.reason,
+                }
+                for letter in self._sequencer.post.dead_letters
+            ]
+        )
+
+    def cascade(self, event_id: str) -> list[Trace]:
+        """The cascade an event belongs to."""
+        return self._at_boundary(lambda: self._sequencer.cascades.of(event_id))
+
+    def audit(self) -> dict[str, Any]:
+        """Totals since the beginning: deliveries by type, and for each conserved quantity what is and what should be."""
+        return self._at_boundary(
+            lambda: {
+                "delivered_by_type": dict(sorted(self._sequencer.post.delivered_by_type.items())),
+                "conservation": self._sequencer.conservation(),
+            }
+        )
+
+    def in_flight_to(self, member_id: str) -> list[Any]:
+        """Events under way to a member, in the order in which it will hear them."""
+        return self._at_boundary(lambda: self._sequencer.post.in_flight_to(member_id))
+
+    def capture(self, member_id: str) -> bytes:
+        """A member's state at the present boundary."""
+        return self._at_boundary(lambda: self._lane.capture(member_id))
+
+    def members(self) -> list[dict[str, Plain]]:
+        """Every member: id, kind, state, local tick, process id, node."""
+        return self._at_boundary(self._describe_members)
+
+    def _describe_members(self) -> list[dict[str, Plain]]:
+        whereabouts = self._lane.whereabouts()
+        return [
+            {
+                "member_id": member_id,
+                "kind": seated.contract.kind,
+                "state": seated.state,
+                "local_tick": seated.local_tick,
+                "recovery": seated.contract.recovery,
+                "process_id": whereabouts[member_id].process_id if member_id in whereabouts else 0,
+                "node": whereabouts[member_id].node if member_id in whereabouts else "",
+            }
+            for member_id, seated in sorted(self._sequencer.members.items())
+        ]
+
+    def prepare(self, hosts: int) -> None:
+        """Makes hosts ready ahead of need."""
+        self._lane.prepare(hosts)
+
+    def close(self) -> None:
+        """Ends any run and gives every host back."""
+        self._stop.set()
+        with self._turn:
+            self._lane.close()
+
+
+class _Schedule:
+    """Due times of control ticks in real time, and how late they were."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._begun = time.monotonic()
+        self._count = 0
+        self._late = 0
+        self._worst_s = 0.0
+        self._sum_s = 0.0
+
+    def wait(self, stop: threading.Event) -> Lateness:
+        """Waits until the next control tick is due; returns how late they have been so far.
+
+        A tick that is late starts at once, and none is skipped.
+        """
+        self._count += 1
+        due = self._begun + self._count * self._interval_s
+        remaining_s = due - time.monotonic()
+        if remaining_s > 0:
+            stop.wait(remaining_s)
+        late_s = max(0.0, time.monotonic() - due)
+        self._late += late_s > LATE_AFTER_S
+        self._worst_s = max(self._worst_s, late_s)
+        self._sum_s += late_s
+        return Lateness(self._late, self._worst_s * 1e3, self._sum_s / self._count * 1e3)

@@ -1,0 +1,129 @@
+"""What a driver may ask of the clock, what it answers, and the record that is kept of it.
+
+Every command is one frozen type with everything in it that the clock needs to decide. Those that passed the checks of
+shape are journaled with a position; one that a member then refuses for its state is history all the same.
+"""
+
+import msgspec
+
+from actors.core.kernel.codec import Plain, decode, encode
+from actors.core.kernel.errors import error_from
+
+
+class MemberSpec(msgspec.Struct, frozen=True):
+    """How to make a member.
+
+    Attributes:
+        factory: `module:name` of what is called as `factory(birth, **params)`.
+        params: its arguments, encoded plain data.
+        placement: Ray's own placement options for the actor (`resources`, `label_selector`, `runtime_env`), encoded.
+    """
+
+    factory: str
+    params: bytes
+    placement: bytes = encode({})
+
+
+class RegisterGame(msgspec.Struct, frozen=True, tag=True):
+    """Adds a realm. `subscriptions` None means those of its contract."""
+
+    realm_id: str
+    stat7_key: str
+    realm_type: str
+    spec: MemberSpec
+    period: int = 1
+    subscriptions: tuple[str, ...] | None = None
+
+
+class RemoveGame(msgspec.Struct, frozen=True, tag=True):
+    """Takes a realm away, its players moving to `players_to`."""
+
+    realm_id: str
+    players_to: str = ""
+
+
+class RestartGame(msgspec.Struct, frozen=True, tag=True):
+    """Lets a realm in error go on from the boundary before the tick that failed."""
+
+    realm_id: str
+
+
+class Subscribe(msgspec.Struct, frozen=True, tag=True):
+    """Subscribes a realm to a broadcast type; a second time is no change."""
+
+    realm_id: str
+    event_type: str
+
+
+class Unsubscribe(msgspec.Struct, frozen=True, tag=True):
+    """Ends a subscription; without one it is no change."""
+
+    realm_id: str
+    event_type: str
+
+
+class QueueEvent(msgspec.Struct, frozen=True, tag=True):
+    """An event from outside; the fields are those of `CrossGameEvent`, its data encoded."""
+
+    event_id: str
+    claimed_source: str
+    target: str | None
+    event_type: str
+    payload: bytes
+    deliver_at: int | None = None
+    cause: str = ""
+    carries: tuple[tuple[str, int], ...] = ()
+
+
+class MemberCommand(msgspec.Struct, frozen=True, tag=True):
+    """A command for one member."""
+
+    member_id: str
+    verb: str
+    payload: bytes
+
+
+ClockCommand = RegisterGame | RemoveGame | RestartGame | Subscribe | Unsubscribe | QueueEvent | MemberCommand
+
+
+class Boundary(msgspec.Struct, frozen=True, order=True):
+    """An instant at which everything stands still: (branch, control tick, journal position)."""
+
+    branch: str
+    control_tick: int
+    position: int
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What a command came to, and the boundary at which it had."""
+
+    boundary: Boundary
+    payload: bytes = b"\xc0"
+    error_code: str = ""
+    error_message: str = ""
+
+    def value(self) -> Plain:
+        """The result.
+
+        Raises:
+            SoulfraError: the error that refused the command.
+        """
+        if self.error_code:
+            raise error_from(self.error_code, self.error_message)
+        return decode(self.payload)
+
+
+class JournalEntry(msgspec.Struct, frozen=True):
+    """One outside input at its place in history.
+
+    Attributes:
+        position: grows by one.
+        control_tick: the control tick that the boundary follows.
+        command: what was asked; or None for what the clock decided by wall time, then `decided` says what.
+        decided: a member's failure outside its own rules, such as a dead process: `member: reason`.
+    """
+
+    position: int
+    control_tick: int
+    command: ClockCommand | None = None
+    decided: str = ""

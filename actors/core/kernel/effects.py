@@ -1,0 +1,63 @@
+"""What the sequencer asks of the shell around it. It decides, the shell acts; so the same logic runs on any engine.
+
+A script of the sequencer yields one effect at a time and is sent what came of it.
+"""
+
+from collections.abc import Generator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from actors.core.kernel.commands import MemberSpec
+from actors.core.kernel.members import Birth, Contract, Grant, Outbox
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """A member that cannot answer any more, and why: a dead process, decided outside of history."""
+
+    reason: str
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """An effect that could not be had: the code and the sentence of an error."""
+
+    code: str
+    message: str
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """Send these grants, wait for every outbox. Comes to a map of member id to `Outbox` or `Lost`, in any order."""
+
+    grants: Mapping[str, Grant]
+
+
+class Spawn(msgspec.Struct, frozen=True):
+    """Make a member in a host of its own. Comes to `Spawned` or `Refused`."""
+
+    birth: Birth
+    spec: MemberSpec
+
+
+class Spawned(msgspec.Struct, frozen=True):
+    """A new member: what it promises and how it stands."""
+
+    contract: Contract
+    status: Outbox
+
+
+class Rebuild(msgspec.Struct, frozen=True):
+    """Let a member whose turn was discarded stand at the boundary before it. Comes to an `Outbox` or `Refused`."""
+
+    member_id: str
+
+
+class Dispose(msgspec.Struct, frozen=True):
+    """Give a member's host back. Comes to nothing."""
+
+    member_id: str
+
+
+Effect = Exchange | Spawn | Rebuild | Dispose
+
+T = TypeVar("T")
+Script = Generator[Effect, Any, T]

@@ -1,0 +1,59 @@
+"""A member as the clock knows it: its contract, its state among games, and how it stood when it last answered."""
+
+from actors.core.kernel.codec import Plain
+from actors.core.kernel.commands import RegisterGame
+from actors.core.kernel.members import Contract, Failure, Outbox
+
+OFFLINE = "offline"
+BOOTING = "booting"
+RUNNING = "running"
+SYNCING = "syncing"
+PAUSED = "paused"
+ERROR = "error"
+GAME_STATES = (OFFLINE, BOOTING, RUNNING, SYNCING, PAUSED, ERROR)
+"""Source: seed 002, `GameInstanceState`. Syncing and paused are the clock's moods, shown while it lives through a tick
+or has been paused; offline is a game that is not registered (any more)."""
+
+
+class Seated:
+    """One member in the clock's tables.
+
+    Args:
+        contract: what it promises.
+        status: how it stands.
+        registration: what a realm was registered with; None for the kernel's own members.
+    """
+
+    def __init__(self, contract: Contract, status: Outbox, registration: RegisterGame | None) -> None:
+        self.contract = contract
+        self.registration = registration
+        self.period = 1 if registration is None else registration.period
+        self.state = BOOTING
+        self.error: Failure | None = None
+        self.lost = False
+        self.number = 0
+        self.digest = status.digest
+        self.stand(status)
+
+    def stand(self, status: Outbox) -> None:
+        """Takes over how the member says it stands; without a digest, the one before is stale."""
+        self.local_tick = status.local_tick
+        self.digest = status.digest or self.digest
+        self.digest_stale = not status.digest
+        self.measures = status.measures
+        self.totals = status.totals
+
+    @property
+    def is_game(self) -> bool:
+        """Whether it is a realm, not one of the kernel's own."""
+        return self.registration is not None
+
+    def identity(self) -> Plain:
+        """What the digest covers of it besides its own state."""
+        registration = self.registration
+        return [
+            "" if registration is None else registration.stat7_key,
+            self.period,
+            self.state,
+            "" if self.error is None else self.error.message,
+        ]

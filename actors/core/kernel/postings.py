@@ -1,0 +1,171 @@
+"""The post: events under way, subscriptions and dead letters. Who gets what, and what happens to mail for nobody."""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from actors.core.kernel.digests import NO_DIGEST, digest_of, fold
+from actors.core.kernel.events import Event, event_digest, order
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """Mail that could not be delivered, with the member it was for (None if it never came to that) and the reason."""
+
+    event: Event
+    target: str | None
+    reason: str
+    control_tick: int
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+
+
+class Post:
+    """What is under way.
+
+    Args:
+        inbox_events_max: events that may wait for one member.
+        dead_letters_max: dead letters kept whole.
+    """
+
+    def __init__(self, inbox_events_max: int, dead_letters_max: int) -> None:
+        self._inbox_events_max = inbox_events_max
+        self._calendar: dict[int, list[Event]] = {}
+        self._mailboxes: dict[str, list[Event]] = {}
+        self._subscribers: dict[str, set[str]] = {}
+        self.dead_letters: deque[DeadLetter] = deque()
+        self._dead_letters_max = dead_letters_max
+        self.dead_letters_count = 0
+        self._dead_letters_chain = NO_DIGEST
+        self.lost: Counter[str] = Counter()
+        self.delivered_by_type: Counter[str] = Counter()
+
+    def subscribe(self, member_id: str, event_type: str) -> None:
+        """Adds a subscription; a second time is no change."""
+        self._subscribers.setdefault(event_type, set()).add(member_id)
+
+    def unsubscribe(self, member_id: str, event_type: str) -> None:
+        """Ends a subscription."""
+        members = self._subscribers.get(event_type, set())
+        members.discard(member_id)
+        if not members:
+            self._subscribers.pop(event_type, None)
+
+    def subscriptions(self, member_id: str) -> list[str]:
+        """The types that a member is subscribed to, sorted."""
+        return sorted(kind for kind, members in self._subscribers.items() if member_id in members)
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Takes events in; each waits for its `deliver_at`."""
+        for event in events:
+            self._calendar.setdefault(event.deliver_at, []).append(event)
+
+    def deliver(
+        self, control_tick: int, handled: Mapping[str, frozenset[str]], absent: Mapping[str, str]
+    ) -> Counter[tuple[str, str, str]]:
+        """Puts what is due into the mailboxes.
+
+        Args:
+            control_tick: the control tick that begins.
+            handled: event types that each member handles.
+            absent: members that take no mail now, with the reason.
+
+        Returns:
+            Deliveries by (source, receiver, event type).
+        """
+        flows: Counter[tuple[str, str, str]] = Counter()
+        for event in order(self._calendar.pop(control_tick, ())):
+            for member_id in self._receivers(event):
+                reason = self._refusal(event, member_id, handled, absent)
+                if reason:
+                    self.bury(event, member_id, reason, control_tick)
+                    continue
+                self._mailboxes.setdefault(member_id, []).append(event)
+                flows[event.source, member_id, event.event_type] += 1
+                self.delivered_by_type[event.event_type] += 1
+        return flows
+
+    def _receivers(self, event: Event) -> list[str]:
+        if event.target is not None:
+            return [event.target]
+        return sorted(self._subscribers.get(event.event_type, ()))
+
+    def _refusal(
+        self, event: Event, member_id: str, handled: Mapping[str, frozenset[str]], absent: Mapping[str, str]
+    ) -> str:
+        if member_id not in handled:
+            return "no such member"
+        if member_id in absent:
+            return absent[member_id]
+        if event.event_type not in handled[member_id]:
+            return f"it does not handle {event.event_type!r}"
+        if len(self._mailboxes.get(member_id, ())) >= self._inbox_events_max:
+            return f"its inbox is full ({self._inbox_events_max} events)"
+        return ""
+
+    def take(self, member_id: str) -> tuple[Event, ...]:
+        """Empties a mailbox, in order."""
+        waiting = self._mailboxes.pop(member_id, None)
+        return tuple(order(waiting)) if waiting else ()
+
+    def has_mail(self, member_id: str) -> bool:
+        """Whether anything waits in a member's mailbox."""
+        return member_id in self._mailboxes
+
+    def bury(self, event: Event, target: str | None, reason: str, control_tick: int) -> None:
+        """Puts mail to the dead letters. The oldest beyond the limit is let go, what it carried being counted as lost."""
+        letter = DeadLetter(event, target, reason, control_tick)
+        self.dead_letters.append(letter)
+        self.dead_letters_count += 1
+        self._dead_letters_chain = fold(self._dead_letters_chain, digest_of(_encoder.encode(letter)))
+        if len(self.dead_letters) > self._dead_letters_max:
+            for quantity, amount in self.dead_letters.popleft().event.carries:
+                self.lost[quantity] += amount
+
+    def remove(self, member_id: str, control_tick: int) -> None:
+        """Forgets a member: its subscriptions end, its waiting mail goes to the dead letters."""
+        for event_type in self.subscriptions(member_id):
+            self.unsubscribe(member_id, event_type)
+        for event in self.take(member_id):
+            self.bury(event, member_id, "the member was removed", control_tick)
+
+    def in_flight(self) -> Iterator[Event]:
+        """Everything under way, in order of delivery and source: the calendar, then what waits in mailboxes."""
+        for control_tick in sorted(self._calendar):
+            yield from order(self._calendar[control_tick])
+        for member_id in sorted(self._mailboxes):
+            yield from order(self._mailboxes[member_id])
+
+    def in_flight_to(self, member_id: str) -> list[Event]:
+        """What a member will hear, in the order in which it will."""
+        events = order(self._mailboxes.get(member_id, ()))
+        for control_tick in sorted(self._calendar):
+            for event in order(self._calendar[control_tick]):
+                if member_id in self._receivers(event):
+                    events.append(event)
+        return events
+
+    def pending(self) -> int:
+        """How many events are under way."""
+        return sum(map(len, self._calendar.values())) + sum(map(len, self._mailboxes.values()))
+
+    def carried(self) -> Counter[str]:
+        """Conserved quantities under way, dead letters included."""
+        total: Counter[str] = Counter()
+        for event in self.in_flight():
+            total.update(dict(event.carries))
+        for letter in self.dead_letters:
+            total.update(dict(letter.event.carries))
+        return total
+
+    def digest(self) -> bytes:
+        """The digest of all this."""
+        waiting = [(member_id, self._mailboxes[member_id]) for member_id in sorted(self._mailboxes)]
+        return digest_of(
+            b"".join(event_digest(event) for event in self.in_flight()),
+            _encoder.encode([(member_id, len(events)) for member_id, events in waiting]),
+            _encoder.encode([(kind, sorted(self._subscribers[kind])) for kind in sorted(self._subscribers)]),
+            self._dead_letters_chain,
+            _encoder.encode([sorted(self.lost.items())]),
+        )

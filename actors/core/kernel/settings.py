@@ -1,0 +1,58 @@
+"""Settings of a multiverse: what its history depends on, and its limits."""
+
+import msgspec
+
+from actors.core.kernel.errors import SettingsError
+
+LOCAL_TICKS_PER_CONTROL_TICK_MAX = 1_000_000
+"""A grant is answered as a whole; a longer one would hold every other member for too long."""
+LOCAL_TICK_INTERVAL_MS_MAX = 86_400_000
+"""One day."""
+SEED_MAX = 2**63 - 1
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the clock is told when it starts.
+
+    Attributes:
+        seed: from which every draw follows, 0 … 2⁶³-1.
+        branch: the name of this history.
+        control_tick_interval_ticks: local ticks in one control tick.
+        local_tick_interval_ms: simulated milliseconds in one local tick.
+        cascade_depth_max: how deep reaction rules may cascade within one local tick.
+        digest_interval_control_ticks: digests are taken every so many control ticks.
+        inbox_events_max: events that one member may have waiting; more go to the dead letters.
+        dead_letters_max: dead letters kept whole; older ones are counted only, and what they carried is entered in the
+            ledger as lost.
+        traces_max: steps of cascades kept for `cascade of event X`; 0 keeps none. Not part of history.
+    """
+
+    seed: int = 0
+    branch: str = "main"
+    control_tick_interval_ticks: int = 10
+    local_tick_interval_ms: int = 100
+    cascade_depth_max: int = 5
+    digest_interval_control_ticks: int = 1
+    inbox_events_max: int = 1_000_000
+    dead_letters_max: int = 10_000
+    traces_max: int = 100_000
+
+    def __post_init__(self) -> None:
+        _whole("seed", self.seed, 0, SEED_MAX)
+        _whole("control_tick_interval_ticks", self.control_tick_interval_ticks, 1, LOCAL_TICKS_PER_CONTROL_TICK_MAX)
+        _whole("local_tick_interval_ms", self.local_tick_interval_ms, 1, LOCAL_TICK_INTERVAL_MS_MAX)
+        _whole("cascade_depth_max", self.cascade_depth_max, 0, 1_000)
+        _whole("digest_interval_control_ticks", self.digest_interval_control_ticks, 1, SEED_MAX)
+        _whole("inbox_events_max", self.inbox_events_max, 1, 100_000_000)
+        _whole("dead_letters_max", self.dead_letters_max, 0, 1_000_000)
+        _whole("traces_max", self.traces_max, 0, 10_000_000)
+
+    @property
+    def control_tick_ms(self) -> int:
+        """Simulated milliseconds in one control tick."""
+        return self.control_tick_interval_ticks * self.local_tick_interval_ms
+
+
+def _whole(name: str, value: object, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise SettingsError(f"{name} must be a whole number from {least} to {most}, not {value!r}.")

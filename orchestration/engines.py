@@ -1,0 +1,96 @@
+"""Engines: where a multiverse lives. The seam between the driver and the clock is one method call by name.
+
+Both engines reach the same `MasterClock`: the local one in this process, the Ray one as an actor (`ray_engines.py`).
+"""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, Protocol
+
+from actors import factories
+from actors.clocks import MasterClock
+from actors.core.kernel.settings import Settings
+from actors.lanes import LocalLane
+
+
+class Ticket(Protocol):
+    """A call under way."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it is over; waits at most so long."""
+        ...
+
+    def result(self) -> Any:
+        """What it came to; waits for it.
+
+        Raises:
+            SoulfraError: what it raised.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """Reaches the clock."""
+
+    name: str
+    lane: str
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Calls a method of the `MasterClock` and waits for its result.
+
+        Raises:
+            SoulfraError: what it raised, or `EngineError` if the clock cannot be reached.
+        """
+        ...
+
+    def begin(self, method: str, *arguments: Any) -> Ticket:
+        """Calls a method of the `MasterClock` without waiting."""
+        ...
+
+    def close(self) -> None:
+        """Ends the multiverse; what the engine started itself goes with it."""
+        ...
+
+
+class LocalTicket:
+    """See `Ticket`."""
+
+    def __init__(self, future: Future[Any]) -> None:
+        self._future = future
+
+    def wait(self, timeout_s: float) -> bool:
+        """See `Ticket`."""
+        try:
+            self._future.exception(timeout_s)
+        except FutureTimeoutError:
+            return False
+        return True
+
+    def result(self) -> Any:
+        """See `Ticket`."""
+        return self._future.result()
+
+
+class LocalEngine:
+    """Everything in this process; runs have a thread of their own, so that one can watch them."""
+
+    name = "local"
+    lane = ""
+
+    def __init__(self, settings: Settings, realm_paths: tuple[str, ...] = (), lane: LocalLane | None = None) -> None:
+        factories.add_realm_paths(realm_paths)
+        self._clock = MasterClock(settings, LocalLane(realm_paths) if lane is None else lane)
+        self._runs = ThreadPoolExecutor(max_workers=1, thread_name_prefix="soulfra-clock")
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """See `Engine`."""
+        return getattr(self._clock, method)(*arguments)
+
+    def begin(self, method: str, *arguments: Any) -> Ticket:
+        """See `Engine`."""
+        return LocalTicket(self._runs.submit(self.call, method, *arguments))
+
+    def close(self) -> None:
+        """See `Engine`."""
+        self._clock.close()
+        self._runs.shutdown()

@@ -1,0 +1,169 @@
+"""The command line: `soulfra …`, the same as `python -m orchestration …`."""
+
+import shlex
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import click
+import typer
+
+from actors.core.kernel.errors import CallerError, SettingsError, SoulfraError
+
+DONE, FAILED, WRONG_USE = 0, 1, 2
+
+app = typer.Typer(
+    name="soulfra",
+    help="Runs many worlds as one, under a master clock.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Runs many worlds as one, under a master clock."""
+
+
+@app.command()
+def simulate(
+    games: Annotated[int | None, typer.Option(help="Cities to run, 1 by default.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Simulated seconds to run.")] = None,
+    control_ticks: Annotated[int | None, typer.Option(help="Control ticks to run.")] = None,
+    control_tick_interval: Annotated[int | None, typer.Option(help="Local ticks in a control tick (10).")] = None,
+    local_tick_ms: Annotated[int | None, typer.Option(help="Simulated milliseconds in a local tick (100).")] = None,
+    npcs: Annotated[int | None, typer.Option(help="NPCs in each city, 40 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(help="From which every draw follows (0).")] = None,
+    engine: Annotated[str, typer.Option(help="ray: every realm an actor; local: one process.")] = "ray",
+    lane: Annotated[str | None, typer.Option(help="How grants travel on Ray: ray.")] = None,
+    realtime: Annotated[bool, typer.Option("--realtime", help="Keep real time although there is a bound.")] = False,
+    kill: Annotated[list[str] | None, typer.Option(help="REALM@TICK. Not there yet.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a report to this HTML file.")] = None,
+    series: Annotated[Path | None, typer.Option(help="Write the series to this .csv or .parquet file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    scenario: Annotated[Path | None, typer.Option(help="A scenario file (TOML) instead of --games.")] = None,
+    realm_path: Annotated[list[str] | None, typer.Option(help="A folder with your own realm modules.")] = None,
+    address: Annotated[str, typer.Option(help="Address of a running Ray cluster.")] = "",
+) -> int:
+    """Runs a multiverse. Without a bound it keeps real time until Ctrl-C; with one it runs as fast as it can."""
+    if kill:
+        raise SettingsError(
+            "--kill is not there yet: a realm whose process dies cannot be restored so far; leave it out."
+        )
+    from orchestration import simulations  # so that --help is quick
+
+    described = _scenario(scenario, games, npcs).model_copy(
+        update={
+            name: value
+            for name, value in (
+                ("seed", _whole("--seed", seed, 0)),
+                ("control_tick_interval_ticks", _whole("--control-tick-interval", control_tick_interval, 1)),
+                ("local_tick_interval_ms", _whole("--local-tick-ms", local_tick_ms, 1)),
+            )
+            if value is not None
+        }
+    )
+    return simulations.simulate(
+        simulations.Simulation(
+            scenario=described,
+            control_ticks=_bound(described, duration, control_ticks),
+            engine=engine,
+            lane=lane,
+            address=address,
+            realm_paths=tuple(realm_path or ()),
+            realtime=realtime,
+            report=report,
+            series=series,
+            as_json=as_json,
+            command=shlex.join(["soulfra", *sys.argv[1:]]),
+        )
+    )
+
+
+def _scenario(path: Path | None, games: int | None, npcs: int | None) -> Any:
+    from orchestration import scenarios
+
+    if path is None:
+        count = 1 if games is None else games
+        _whole("--games", count, 1, scenarios.GAMES_MAX)
+        each = 40 if npcs is None else npcs
+        _whole("--npcs", each, 0)
+        return scenarios.of_cities(count, each)
+    for option, value in (("--games", games), ("--npcs", npcs)):
+        if value is not None:
+            raise SettingsError(f"{option} and --scenario exclude each other; the file says which realms there are.")
+    return scenarios.load(path)
+
+
+def _bound(described: Any, duration: float | None, control_ticks: int | None) -> int | None:
+    if duration is not None and control_ticks is not None:
+        raise SettingsError("--duration and --control-ticks exclude each other; give one.")
+    if duration is not None:
+        if not 0 < duration < 1e12:
+            raise SettingsError(f"--duration must be more than 0 simulated seconds, not {duration!r}.")
+        control_tick_ms = described.control_tick_interval_ticks * described.local_tick_interval_ms
+        return -int(-duration * 1000 // control_tick_ms)
+    _whole("--control-ticks", control_ticks, 1)
+    bound: int | None = described.control_ticks if control_ticks is None else control_ticks
+    return bound
+
+
+def _whole(option: str, value: int | None, least: int, most: int | None = None) -> int | None:
+    if value is not None and (value < least or (most is not None and value > most)):
+        allowed = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise SettingsError(f"{option} must be {allowed}, not {value}.")
+    return value
+
+
+def _later(what: str) -> NoReturn:
+    raise SettingsError(f"{what} is not there yet: a multiverse lives as long as the program that started it.")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def up() -> int:
+    """Not there yet: starts a multiverse that outlives this program."""
+    _later("soulfra up")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def down() -> int:
+    """Not there yet: ends a multiverse that was started with `up`."""
+    _later("soulfra down")
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs a command line and returns its exit code: 0 done, 1 failed, 2 wrong use. Errors are one line each."""
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except click.ClickException as error:
+        _complain(error.format_message())
+        return WRONG_USE
+    except (click.Abort, KeyboardInterrupt):
+        _complain("interrupted before the run began.")
+        return FAILED
+    except CallerError as error:
+        _complain(error.message)
+        return WRONG_USE
+    except SoulfraError as error:
+        _complain(error.message)
+        return FAILED
+    return code if isinstance(code, int) else DONE
+
+
+def _complain(message: str) -> None:
+    for line in message.splitlines():
+        print(f"soulfra: {line}", file=sys.stderr)
+
+
+def main() -> None:
+    """The entry point. A request to terminate ends a run as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(run())
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

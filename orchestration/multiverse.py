@@ -1,0 +1,417 @@
+"""The driver: one object over a multiverse, the same in a script, a notebook and a job."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from actors.clocks import FAST, Metrics, Pace, Status
+from actors.core.kernel.addresses import RealmCoordinate
+from actors.core.kernel.codec import Plain, bounded, encode
+from actors.core.kernel.commands import (
+    ClockCommand,
+    JournalEntry,
+    MemberCommand,
+    MemberSpec,
+    QueueEvent,
+    RegisterGame,
+    RemoveGame,
+    Reply,
+    RestartGame,
+    Subscribe,
+    Unsubscribe,
+)
+from actors.core.kernel.errors import CommandRefusedError, SettingsError
+from actors.core.kernel.events import CrossGameEvent, Event, Trace, checked_carries, realm_id_of
+from actors.core.kernel.sequencing import TickRecord
+from actors.core.kernel.settings import SEED_MAX, Settings
+from actors.core.kernel.states import State, decode_state
+from orchestration.engines import Engine, LocalEngine, Ticket
+from orchestration.players import Players
+
+ENGINES = ("ray", "local")
+LANES = ("ray",)
+FOREVER = SEED_MAX
+"""The control tick that a run without a bound goes to."""
+WATCH_INTERVAL_S = 0.1
+"""How often a run under way is looked at for progress."""
+
+
+class Multiverse:
+    """Many realms under one master clock.
+
+    Args:
+        seed: from which every draw follows.
+        name: for people, and later to find it on a cluster.
+        control_tick_interval_ticks: local ticks in one control tick.
+        local_tick_interval_ms: simulated milliseconds in one local tick.
+        engine: "ray" (every member an actor) or "local" (everything in this process).
+        lane: how grants travel on Ray; "ray" is the one there is.
+        address: of a running Ray cluster; without it `RAY_ADDRESS`, else a cluster is started here.
+        realm_paths: folders with users' own realm modules.
+        realms_expected: how many realms will be registered soon; their hosts start ahead.
+        settings: more of `Settings`, by name.
+
+    Raises:
+        SettingsError: a setting out of its range.
+        EngineError: the engine could not be started.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        name: str = "",
+        control_tick_interval_ticks: int = 10,
+        local_tick_interval_ms: int = 100,
+        engine: str = "ray",
+        lane: str | None = None,
+        address: str = "",
+        realm_paths: Sequence[str | Path] = (),
+        realms_expected: int = 0,
+        **settings: Any,
+    ) -> None:
+        self.name = name
+        self._closed = False
+        self.settings = _settings(
+            seed=seed,
+            control_tick_interval_ticks=control_tick_interval_ticks,
+            local_tick_interval_ms=local_tick_interval_ms,
+            **settings,
+        )
+        paths = tuple(str(_folder(path)) for path in realm_paths)
+        self._engine = _engine(self.settings, engine, lane, address, paths, realms_expected)
+        self._run: Ticket | None = None
+        self.players = Players(self.command, self.query)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the multiverse; its actors go with it. A second time is no change."""
+        if not self._closed:
+            self._closed = True
+            self._engine.close()
+
+    # ------------------------------------------------------------------------------------------------------ realms
+
+    def register_game(
+        self,
+        realm_id: str,
+        factory: str,
+        coordinate: RealmCoordinate | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        period: int = 1,
+        subscriptions: Sequence[str] | None = None,
+        placement: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Adds a realm; it begins to run with the next control tick.
+
+        Args:
+            realm_id: its id.
+            factory: `module:name`, called as `factory(birth, **params)` where the realm will live.
+            coordinate: its STAT7 address; by default a main instance in cluster_0.
+            params: plain data.
+            period: it is advanced every so many control ticks, by as many times the local ticks.
+            subscriptions: broadcast types it hears; None means those of its contract.
+            placement: Ray's placement options for its actor.
+
+        Returns:
+            Its id, kind, recovery level and notes.
+
+        Raises:
+            DuplicateMemberError: the id is taken.
+            FactoryError: there is no such factory, or it raises.
+            CommandRefusedError: ids that differ, a period below 1, a type it does not handle.
+        """
+        place = RealmCoordinate(realm_id) if coordinate is None else coordinate
+        spec = MemberSpec(factory, _encoded(params, "params"), _encoded(placement, "placement"))
+        chosen = None if subscriptions is None else tuple(subscriptions)
+        return self._submit(  # type: ignore[no-any-return]
+            RegisterGame(realm_id, place.key, place.realm_type, spec, period, chosen)
+        )
+
+    def remove_game(self, realm_id: str, players_to: str = "") -> dict[str, Any]:
+        """Takes a realm away.
+
+        Raises:
+            UnknownMemberError: no such realm.
+            CommandRefusedError: players are there and `players_to` names no realm for them.
+        """
+        return self._submit(RemoveGame(realm_id, players_to))  # type: ignore[no-any-return]
+
+    def restart_game(self, realm_id: str) -> dict[str, Any]:
+        """Lets a realm in error go on from the boundary before the tick that failed."""
+        return self._submit(RestartGame(realm_id))  # type: ignore[no-any-return]
+
+    def subscribe(self, realm_id: str, event_type: str) -> None:
+        """Subscribes a realm to a broadcast type; twice is once."""
+        self._submit(Subscribe(realm_id, event_type))
+
+    def unsubscribe(self, realm_id: str, event_type: str) -> None:
+        """Ends a subscription."""
+        self._submit(Unsubscribe(realm_id, event_type))
+
+    # ------------------------------------------------------------------------------------------- events, commands
+
+    def queue_cross_game_event(self, event: CrossGameEvent) -> dict[str, Any]:
+        """Sends an event from outside; it arrives at the start of the next control tick or of its `deliver_at`.
+
+        Raises:
+            UnknownMemberError: its target is not registered.
+            EventRefusedError: an undeclared type, a moment that has passed, an id used before, data that is not plain.
+        """
+        payload = event.sealed()
+        return self._submit(  # type: ignore[no-any-return]
+            QueueEvent(
+                event.event_id,
+                realm_id_of(event.source_realm),
+                None if event.target_realm is None else realm_id_of(event.target_realm),
+                event.event_type,
+                payload,
+                event.deliver_at,
+                event.cause,
+                checked_carries(event.carries),
+            )
+        )
+
+    def command(self, member_id: str, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:
+        """A command for one member, at the next boundary; returns its value.
+
+        Raises:
+            SoulfraError: what refused it.
+        """
+        return self._submit(MemberCommand(member_id, verb, _encoded(arguments, "arguments")))
+
+    def _submit(self, command: ClockCommand) -> Any:
+        reply: Reply = self._call("submit", command)
+        return reply.value()
+
+    def speak(self, player_id: str, npc: int, question: str = "", dialogue: Any = None) -> dict[str, Any]:
+        """Lets an NPC of the player's realm speak to him.
+
+        Args:
+            player_id: the player.
+            npc: the NPC's number in the realm.
+            question: what the player says.
+            dialogue: a generator with `line(context, npc, question)`; by default the template grammar. Its answer goes
+                into the command, so a replay asks nobody.
+
+        Raises:
+            UnknownPlayerError: no such player.
+            CommandRefusedError: no such NPC there.
+        """
+        context = self.players.get_warbler_context(player_id)
+        realm_id = context["active_realm"]
+        arguments: dict[str, Any] = {"player_id": player_id, "npc": npc, "context": context, "question": question}
+        if dialogue is not None:
+            arguments["line"] = dialogue.line(context, self.query(realm_id, "npc", {"npc": npc}), question)
+        return self.command(realm_id, "speak", arguments)  # type: ignore[no-any-return]
+
+    # --------------------------------------------------------------------------------------------------------- time
+
+    def execute_control_tick(self) -> dict[str, Any]:
+        """One control tick.
+
+        Returns:
+            control_tick_id, games_synced, events_propagated (deliveries), elapsed_ms.
+        """
+        metrics = self.advance_to(self.status().boundary.control_tick + 1)[-1]
+        return {name: getattr(metrics, name) for name in metrics.__struct_fields__}
+
+    def run(
+        self, control_ticks: int, *, realtime: bool = False, progress: Callable[[Status], None] | None = None
+    ) -> list[Metrics]:
+        """Runs so many control ticks, as fast as it can unless in real time, and returns their metrics.
+
+        Without `progress`, a bar is shown on a terminal and in a notebook.
+
+        Raises:
+            SettingsError: not a whole number from 0 upwards.
+        """
+        from orchestration.progress import bar  # a library that only a run needs
+
+        if isinstance(control_ticks, bool) or not isinstance(control_ticks, int) or control_ticks < 0:
+            raise SettingsError(f"control_ticks must be a whole number from 0 upwards, not {control_ticks!r}.")
+        begun = self.status().boundary.control_tick
+        if progress is not None:
+            return self.advance_to(begun + control_ticks, realtime=realtime, watch=progress)
+        with bar(begun, begun + control_ticks) as show:
+            return self.advance_to(begun + control_ticks, realtime=realtime, watch=show)
+
+    def advance_to(
+        self, control_tick: int, *, realtime: bool = False, watch: Callable[[Status], None] | None = None
+    ) -> list[Metrics]:
+        """Runs until the clock stands at a control tick; a clock that stands there already does nothing.
+
+        An interrupt from the keyboard lets the tick under way end and is raised then.
+        """
+        ticket = self._engine.begin("advance_to", control_tick, Pace(realtime=realtime) if realtime else FAST)
+        try:
+            if watch is not None:
+                while not ticket.wait(WATCH_INTERVAL_S):
+                    watch(self.status())
+                watch(self.status())
+            return ticket.result()  # type: ignore[no-any-return]
+        except KeyboardInterrupt:
+            self._engine.call("stop")
+            ticket.result()
+            raise
+
+    def start(self, pace: str = "realtime") -> None:
+        """Lets the clock run by itself, without a bound; commands are carried out at its boundaries.
+
+        Args:
+            pace: "realtime", or "fast" for as fast as it can.
+
+        Raises:
+            CommandRefusedError: it runs already.
+            SettingsError: another pace.
+        """
+        if pace not in ("realtime", "fast"):
+            raise SettingsError(f"pace must be 'realtime' or 'fast', not {pace!r}.")
+        if self._run is not None:
+            raise CommandRefusedError("the clock is running already; pause it first.")
+        self._run = self._engine.begin("advance_to", FOREVER, Pace(realtime=pace == "realtime"))
+
+    def pause(self) -> dict[str, Any]:
+        """Stops a running clock at a boundary and says which."""
+        if self._run is not None:
+            while not (self._run.wait(0) or self.status().running):
+                time.sleep(WATCH_INTERVAL_S / 10)  # started a moment ago and not yet under way
+        boundary = self._call("pause")
+        if self._run is not None:
+            self._run.result()
+            self._run = None
+        return {name: getattr(boundary, name) for name in boundary.__struct_fields__}
+
+    # -------------------------------------------------------------------------------------------------------- reads
+
+    def status(self) -> Status:
+        """How the clock stands; never waits for the tick under way."""
+        return self._call("status")  # type: ignore[no-any-return]
+
+    def get_multiverse_state(self) -> dict[str, Any]:
+        """Control tick id, games, pending events, dead letters, mean sync time and event latency."""
+        return self.status().state
+
+    def query(self, member_id: str, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:
+        """Asks a member's view of its last boundary; never waits for the clock."""
+        return self._call("query", member_id, verb, dict(arguments or {}))["value"]
+
+    def query_with_boundary(
+        self, member_id: str, verb: str, arguments: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Plain]]:
+        """Like `query`, with the boundary that the answer is of."""
+        answer = self._call("query", member_id, verb, dict(arguments or {}))
+        return answer["value"], answer["boundary"]
+
+    def digest(self) -> str:
+        """The digest of the present boundary, hexadecimal."""
+        return self._call("digest")  # type: ignore[no-any-return]
+
+    def digest_chain(self) -> str:
+        """The digests of all control ticks so far, folded; hexadecimal."""
+        return self.status().chain
+
+    def records(self) -> list[TickRecord]:
+        """Records of the newest control ticks, with the digests of every member."""
+        return self._call("records")  # type: ignore[no-any-return]
+
+    def state_of(self, member_id: str) -> State:
+        """A member's whole state at the present boundary."""
+        return decode_state(self._call("capture", member_id))
+
+    def members(self) -> list[dict[str, Any]]:
+        """Every member: id, kind, state, local tick, recovery level, process id, node."""
+        return self._call("members")  # type: ignore[no-any-return]
+
+    def journal(self) -> list[JournalEntry]:
+        """Every outside input so far, in order."""
+        return self._call("journal")  # type: ignore[no-any-return]
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """Mail that could not be delivered, with the reasons."""
+        return self._call("dead_letters")  # type: ignore[no-any-return]
+
+    def cascade(self, event_id: str) -> list[Trace]:
+        """Who caused what, where and when, around an event; empty if it is unknown or long ago."""
+        return self._call("cascade", event_id)  # type: ignore[no-any-return]
+
+    def audit(self) -> dict[str, Any]:
+        """Deliveries by type since the beginning, and for each conserved quantity (what is, what should be)."""
+        return self._call("audit")  # type: ignore[no-any-return]
+
+    def in_flight_to(self, member_id: str) -> list[Event]:
+        """Events under way to a member, in the order in which it will hear them."""
+        return self._call("in_flight_to", member_id)  # type: ignore[no-any-return]
+
+    def series(self) -> tuple[list[tuple[int, str, int, dict[str, float]]], int]:
+        """Rows (control tick, realm id, local tick, measures), and how many older ones are no longer kept."""
+        return self._call("series")  # type: ignore[no-any-return]
+
+    @property
+    def engine(self) -> str:
+        """The engine's name."""
+        return self._engine.name
+
+    @property
+    def lane(self) -> str:
+        """The lane's name; "" on the local engine."""
+        return self._engine.lane
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        if self._closed:
+            raise CommandRefusedError("this multiverse is closed; make a new one.")
+        return self._engine.call(method, *arguments)
+
+    def __repr__(self) -> str:
+        where = "closed" if self._closed else f"control tick {self.status().boundary.control_tick}"
+        return f"<Multiverse seed={self.settings.seed} engine={self._engine.name} {where}>"
+
+
+def _settings(**values: Any) -> Settings:
+    known = set(Settings.__struct_fields__)
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise SettingsError(f"there is no setting {unknown[0]!r}; settings are {', '.join(sorted(known))}.")
+    return Settings(**values)
+
+
+def _folder(path: str | Path) -> Path:
+    folder = Path(path).resolve()
+    if not folder.is_dir():
+        raise SettingsError(f"realm path {str(path)!r} is not a folder; name the folder that holds the module.")
+    return folder
+
+
+def _engine(
+    settings: Settings, engine: str, lane: str | None, address: str, realm_paths: tuple[str, ...], realms_expected: int
+) -> Engine:
+    if engine not in ENGINES:
+        raise SettingsError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}.")
+    if lane == "zmq":
+        raise SettingsError("the zmq lane is not there yet; use lane='ray'.")
+    if lane is not None and lane not in LANES:
+        raise SettingsError(f"lane must be 'ray', not {lane!r}.")
+    if engine == "local":
+        if lane is not None:
+            raise SettingsError("the local engine has no lane; leave it out, or use engine='ray'.")
+        return LocalEngine(settings, realm_paths)
+    from orchestration.ray_engines import RayEngine  # Ray takes half a second to import; the local engine needs none
+
+    return RayEngine(settings, realm_paths, address, realms_expected + 1)
+
+
+def _encoded(values: Mapping[str, Any] | None, what: str) -> bytes:
+    try:
+        return bounded(dict(values), what) if values else encode({})
+    except ValueError as error:
+        raise CommandRefusedError(f"{what} cannot be used: {error}.") from None

@@ -1,0 +1,42 @@
+"""The summary that a run ends with, for people."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+REFUSALS_SHOWN_MAX = 3
+
+
+def print_summary(summary: Mapping[str, Any], refused: Sequence[str], report: Path | None, series: Path | None) -> None:
+    """Prints what a run came to, on standard output."""
+    console = Console(highlight=False, soft_wrap=True)
+    speed = f"{summary['control_ticks_per_s']:,.1f} control ticks/s"
+    console.print(
+        f"{summary['control_ticks']} control ticks in {summary['elapsed_s']:.2f} s ({speed}), "
+        f"{summary['events_propagated']} events delivered, {summary['dead_letters']} dead letters, "
+        f"{summary['players']} players, {summary['transitions']} transitions"
+    )
+    table = Table(box=None, pad_edge=False)
+    for heading, justify in (("realm", "left"), ("state", "left"), ("local tick", "right"), ("npcs", "right")):
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    table.add_column("digest")
+    for game in summary["games"]:
+        npcs = "–" if game["npcs"] is None else f"{game['npcs']:,}"
+        table.add_row(Text(game["realm_id"]), Text(game["state"]), f"{game['local_tick']:,}", npcs, game["digest"][:16])
+    console.print(table)
+    for game in summary["games"]:
+        if game["error"]:
+            console.print(Text(f"{game['realm_id']} is in error: {game['error']}", style="bold red"))
+    for line in refused[:REFUSALS_SHOWN_MAX]:
+        console.print(Text(f"journey refused at {line}"))
+    if len(refused) > REFUSALS_SHOWN_MAX:
+        console.print(f"… and {len(refused) - REFUSALS_SHOWN_MAX} more journeys refused")
+    console.print(f"digest {summary['digest']}")
+    console.print(f"chain  {summary['digest_chain']}")
+    for what, path in (("report", report), ("series", series)):
+        if path is not None:
+            console.print(Text(f"{what}: {path}"))
