@@ -7,7 +7,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 
 from actors.core.kernel.errors import CallerError, SettingsError, SoulfraError
@@ -18,15 +17,17 @@ app = typer.Typer(
     name="soulfra",
     help="Runs many worlds as one, under a master clock.",
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
-@app.callback()
-def _root() -> None:
+@app.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> int:
     """Runs many worlds as one, under a master clock."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+    return DONE
 
 
 @app.command()
@@ -139,10 +140,10 @@ def run(arguments: list[str] | None = None) -> int:
     """Runs a command line and returns its exit code: 0 done, 1 failed, 2 wrong use. Errors are one line each."""
     try:
         code = app(args=arguments, standalone_mode=False)
-    except click.ClickException as error:
+    except typer.TyperException as error:
         _complain(error.format_message())
         return WRONG_USE
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         _complain("interrupted before the run began.")
         return FAILED
     except CallerError as error:

@@ -1,7 +1,6 @@
 """Players, as a driver sees them: every change is a command to the registry, every read comes from its view."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -78,7 +77,7 @@ class Players:
 
     def add_item_to_inventory(self, player_id: str, item: InventoryItem) -> dict[str, Any]:
         """Gives an item; the same id stacks."""
-        return self._command("add_item_to_inventory", player_id=player_id, item=asdict(item))
+        return self._command("add_item_to_inventory", player_id=player_id, item=item.plain())
 
     def remove_item_from_inventory(self, player_id: str, item_id: str, quantity: int = 1) -> dict[str, Any]:
         """Takes some of an item away."""

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import secrets
+import socket
 from typing import Any
 
 import ray
@@ -21,6 +22,7 @@ LOCAL_CPUS = 2
 OBJECT_STORE_BYTES = 150 << 20
 """Grants and outboxes are small and go by; Ray's default would take a third of the machine's memory."""
 START_TIMEOUT_S = 120.0
+REACH_TIMEOUT_S = 5.0
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -101,7 +103,9 @@ def _start(address: str) -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     local: dict[str, Any] = {}
-    if not address:
+    if address:
+        _check_reachable(address)
+    else:
         # Ray closes a new cluster by a token unless RAY_AUTH_MODE says otherwise. Ours lives as long as this process;
         # without it, Ray would write one into the home folder, readable by all.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -122,6 +126,21 @@ def _start(address: str) -> None:
         where = f"the Ray cluster at {address!r} cannot be reached" if address else "Ray could not be started here"
         raise EngineError(
             f"{where}: {_reason(error)} Check the address and RAY_AUTH_MODE, or use the local engine."
+        ) from None
+
+
+def _check_reachable(address: str) -> None:
+    """Finds out in seconds what Ray takes many minutes to say."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return  # "auto" and the like, which Ray looks up itself
+    try:
+        with socket.create_connection((host, int(port)), timeout=REACH_TIMEOUT_S):
+            return
+    except OSError as error:
+        raise EngineError(
+            f"no Ray cluster answers at {address!r} ({error.strerror or error}); start one with `ray start --head`, "
+            "give its address, or leave the address out to start one here."
         ) from None
 
 

@@ -149,14 +149,13 @@ def _history(mv: Multiverse, simulation: Simulation, elapsed_s: float) -> RunHis
         "elapsed_s": round(elapsed_s, 6),
         "control_ticks_per_s": round(ticks / elapsed_s, 3) if elapsed_s else 0.0,
         "command": simulation.command,
-        "title": simulation.scenario.title,
-        "series_rows_dropped": dropped,
     }
     return RunHistory(
         summary,
         [SeriesRow(tick, realm_id, local_tick, measures) for tick, realm_id, local_tick, measures in rows],
         [Flow(record.control_tick_id, *flow) for record in records for flow in record.flows],
         [Journey(j["player_id"], j["name"], j["control_tick"], j["realm"]) for j in mv.players.journeys()],
+        dropped,
     )
 
 

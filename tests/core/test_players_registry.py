@@ -123,7 +123,9 @@ def test_travel_that_cannot_be_is_a_value_with_a_reason(
     assert (desk.last.digest, desk.last.events) == (digest, ())
 
 
-@pytest.mark.parametrize("changes", [{"target_realm": 5}, {"narrative_context": "x" * 257}, {"realms": []}])
+@pytest.mark.parametrize(
+    "changes", [{"target_realm": 5}, {"target_realm": "a\nb"}, {"narrative_context": "x" * 257}, {"realms": []}]
+)
 def test_malformed_travel_is_refused(desk: Desk, changes: dict[str, Any]) -> None:
     fitting = {"player_id": desk.create(), "source_realm": "sol_1", "target_realm": "sol_2", "realms": REALMS}
     assert desk.refused("transition_player", **{**fitting, **changes}) == "command_refused"

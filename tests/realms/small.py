@@ -3,6 +3,7 @@
 import os
 import time
 
+from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.events import Event
 from actors.core.kernel.members import Turn
 from actors.core.kernel.states import Records, State
@@ -91,3 +92,77 @@ class Ring(Realm):
 
 def raising_factory(birth, **params):
     raise RuntimeError("the factory is on strike")
+
+
+class Scribe(Realm):
+    """Writes down what it hears, in order, says what it is told to, and sends parcels of gold to its peers by chance."""
+
+    kind = "scribe"
+    emits = frozenset({"note", "gossip", "unheard"})
+    subscribes = frozenset({"gossip"})
+
+    def __init__(self, birth, *, gold=0, peers=(), raise_at=-1):
+        super().__init__(birth)
+        self.peers, self.raise_at = list(peers), raise_at
+        self.gold, self.heard = gold, []
+
+    @on("note", "gossip")
+    def write_down(self, turn: Turn, event: Event) -> None:
+        if event.data.get("poison"):
+            raise RuntimeError("poisoned ink")
+        self.gold += event.carried("gold")
+        self.heard.append([turn.now, event.source, event.sequence, event.event_type, event.event_id, event.cause])
+        if "answer" in event.data:
+            turn.send(event.data["answer"], "note", {})
+        if "minted" in event.data:
+            self.gold += event.data["minted"]
+            turn.enter_ledger("gold", event.data["minted"])
+
+    def tick(self, turn: Turn) -> None:
+        if turn.now == self.raise_at:
+            raise RuntimeError("the quill broke")
+        if not self.peers:
+            return
+        gold = min(self.gold, turn.streams.below("gold", turn.now, 0, 5))
+        self.gold -= gold
+        peer = self.peers[turn.streams.below("peer", turn.now, 0, len(self.peers))]
+        delay = turn.streams.below("delay", turn.now, 0, 4)
+        turn.send(peer, "note", {}, carries={"gold": gold}, deliver_at=turn.control_tick + 1 + delay)
+
+    @command
+    def say(
+        self, turn: Turn, target: str, event_type: str = "note", deliver_at: int | None = None, **data: object
+    ) -> str:
+        return turn.send(target, event_type, data, deliver_at=deliver_at)
+
+    @command
+    def shout(self, turn: Turn) -> str:
+        return turn.broadcast("gossip", {})
+
+    @command
+    def refuse(self, turn: Turn) -> None:
+        raise CommandRefusedError("the scribe would rather not.")
+
+    @command
+    def tear(self, turn: Turn) -> None:
+        self.heard.clear()
+        raise RuntimeError("torn by command")
+
+    def capture(self) -> State:
+        return {"book": Records({"gold": self.gold, "heard": list(self.heard)})}
+
+    def restore(self, state: State) -> None:
+        self.gold, self.heard = state["book"].objects["gold"], list(state["book"].objects["heard"])
+
+    def measures(self) -> dict[str, float]:
+        return {"heard": len(self.heard)}
+
+    def totals(self) -> dict[str, int]:
+        return {"gold": self.gold}
+
+
+class Letterbox(Scribe):
+    """A scribe without time of its own: it wakes for mail and for commands."""
+
+    kind = "letterbox"
+    event_driven = True

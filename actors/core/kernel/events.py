@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from actors.core.kernel.addresses import RealmCoordinate
+from actors.core.kernel.addresses import RealmCoordinate, checked_part
 from actors.core.kernel.codec import Plain, bounded, decode
 from actors.core.kernel.digests import digest_of
 from actors.core.kernel.errors import EventRefusedError
@@ -63,6 +63,10 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
         return dict(self.carries).get(quantity, 0)
 
 
+CARRIED_MAX = 2**53
+"""Sums over a thousand such events still fit into the 64 bits of the codec."""
+QUANTITIES_MAX = 16
+EVENT_ID_CHARACTERS_MAX = 256
 PATH_MEMBERS_MAX = 32
 """A path keeps its newest members; a rumour that circles for ever must not grow for ever."""
 
@@ -115,8 +119,11 @@ class CrossGameEvent:
             EventRefusedError: a field of the wrong shape, or data that is not plain or too large.
         """
         for name in ("event_id", "event_type", "cause"):
-            if not isinstance(getattr(self, name), str):
-                raise EventRefusedError(f"{name} must be text, not {getattr(self, name)!r}.")
+            text = getattr(self, name)
+            if not isinstance(text, str) or len(text) > EVENT_ID_CHARACTERS_MAX:
+                raise EventRefusedError(
+                    f"{name} must be text of at most {EVENT_ID_CHARACTERS_MAX} characters, not {text!r:.80}."
+                )
         if not self.event_type:
             raise EventRefusedError("event_type is empty; name a type that the target handles.")
         if not isinstance(self.data, Mapping):
@@ -128,20 +135,29 @@ class CrossGameEvent:
 
 
 def realm_id_of(realm: str | RealmCoordinate) -> str:
-    """The id of a realm given by its id or its coordinate."""
-    return realm.realm_id if isinstance(realm, RealmCoordinate) else realm
+    """The id of a realm given by its id or its coordinate; "" stands for none.
+
+    Raises:
+        AddressError: text that can be no id.
+    """
+    if isinstance(realm, RealmCoordinate):
+        return realm.realm_id
+    return checked_part(realm, "realm id") if realm != "" else ""
 
 
 def checked_carries(carries: Mapping[str, int] | None) -> tuple[tuple[str, int], ...]:
     """Conserved quantities as an event carries them.
 
     Raises:
-        EventRefusedError: an amount that is not a whole number from 0 upwards.
+        EventRefusedError: an amount that is not a whole number from 0 to `CARRIED_MAX`, or too many quantities.
     """
+    if len(carries or {}) > QUANTITIES_MAX:
+        raise EventRefusedError(f"an event cannot carry {len(carries or {})} quantities; at most {QUANTITIES_MAX}.")
     for quantity, amount in (carries or {}).items():
-        if isinstance(amount, bool) or not isinstance(amount, int) or amount < 0:
+        checked_part(quantity, "quantity")
+        if isinstance(amount, bool) or not isinstance(amount, int) or not 0 <= amount <= CARRIED_MAX:
             raise EventRefusedError(
-                f"an event cannot carry {amount!r} of {quantity!r}; use a whole number from 0 upwards."
+                f"an event cannot carry {amount!r} of {quantity!r}; use a whole number from 0 to {CARRIED_MAX}."
             )
     return tuple(sorted((carries or {}).items()))
 

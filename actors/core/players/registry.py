@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.core.kernel.addresses import checked_realm_id
+from actors.core.kernel.addresses import PART_CHARACTERS_MAX, checked_realm_id
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import CallerError, CommandRefusedError, UnknownMemberError
 from actors.core.kernel.events import Event
@@ -122,9 +122,8 @@ class PlayerRegistry(Realm):
     ) -> Plain:
         """Takes a player from one realm to another, if it may be; returns a `TravelResult` as a map."""
         known = checked_realms(realms)
-        for what, value in (("source_realm", source_realm), ("target_realm", target_realm)):
-            if not isinstance(value, str):
-                raise CommandRefusedError(f"{what} must be a realm id, not {type(value).__name__}.")
+        checked_text(source_realm, "source_realm", PART_CHARACTERS_MAX)
+        checked_text(target_realm, "target_realm", PART_CHARACTERS_MAX)
         words = _narrative(narrative_context)
         player = self._players.get(player_id) if isinstance(player_id, str) else None
         result = judged(player, source_realm, target_realm, known)

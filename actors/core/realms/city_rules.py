@@ -39,7 +39,7 @@ COMPANY = 40
 """Loneliness that meeting somebody takes."""
 HUNGRY, EXHAUSTED = 200, 225
 """From here on needs overrule the schedule."""
-CONTENT = 400
+CONTENT = 550
 """The mood somebody of middling temper without needs tends to."""
 TRADE_JOY = 12
 TRADE_SHIFT = 5
@@ -67,8 +67,8 @@ def plan(columns: Mapping[str, Column], hour: int, grid: int) -> None:
     for block in blocks(len(columns["alive"])):
         part = {name: column[block] for name, column in columns.items()}
         activity = scheduled[part["habit"]]
-        activity[(part["hunger"] > HUNGRY) & (activity != roles.SLEEP)] = roles.TAVERN
-        activity[part["fatigue"] > EXHAUSTED] = roles.SLEEP
+        np.copyto(activity, roles.TAVERN, where=(part["hunger"] > HUNGRY) & (activity != roles.SLEEP))
+        np.copyto(activity, roles.SLEEP, where=part["fatigue"] > EXHAUSTED)
         place = _PLACE_OF_ACTIVITY[activity]
         place += (place == roles.WEST_TAVERN) & (part["home_x"] >= grid // 2)
         alive = part["alive"].view(np.uint8)
@@ -191,42 +191,41 @@ def meet(columns: Mapping[str, Column], first: Indices, second: Indices, bits: B
         bits: everybody's draws.
         moods: the bits of the good and of the bad rumours.
     """
-    for slots in (first, second):
-        lonely = columns["loneliness"][slots]
-        columns["loneliness"][slots] = np.maximum(lonely, COMPANY) - np.uint8(COMPANY)
-    _gossip(columns, first, second, bits, moods)
+    both = np.stack((first, second))
+    lonely = columns["loneliness"][both]
+    columns["loneliness"][both] = np.maximum(lonely, COMPANY) - np.uint8(COMPANY)
+    _gossip(columns, both, bits, moods)
     at_market = columns["place"][first] == roles.MARKET_SQUARE
-    _trade(columns, first[at_market], second[at_market], bits)
+    if at_market.any():
+        _trade(columns, both[:, at_market], bits)
 
 
-def _gossip(columns: Mapping[str, Column], first: Indices, second: Indices, bits: Bits, moods: tuple[int, int]) -> None:
+def _gossip(columns: Mapping[str, Column], both: Indices, bits: Bits, moods: tuple[int, int]) -> None:
     """Each takes up what the other has heard, if curious enough for the upper byte of their draw."""
-    heard = columns["heard"]
-    known = heard[first], heard[second]
-    if not (known[0].any() or known[1].any()):
+    known = columns["heard"][both]
+    news = known[::-1] & ~known
+    if not news.any():
         return
+    news *= columns["curiosity"][both] >= (bits[both] >> np.uint16(8))
+    columns["heard"][both] = known | news
     good, bad = np.uint64(moods[0]), np.uint64(moods[1])
-    for listener, own, told in ((first, known[0], known[1]), (second, known[1], known[0])):
-        listens = columns["curiosity"][listener] >= (bits[listener] >> np.uint16(8))
-        news = (told & ~own) * listens
-        heard[listener] = own | news
-        joy = ((news & good) != 0).astype(np.int16) - ((news & bad) != 0)
-        cheer(columns, listener, joy * np.int16(RUMOUR_JOY))
+    joy = ((news & good) != 0).astype(np.int16) - ((news & bad) != 0)
+    cheer(columns, both, joy * np.int16(RUMOUR_JOY))
 
 
-def _trade(columns: Mapping[str, Column], first: Indices, second: Indices, bits: Bits) -> None:
+def _trade(columns: Mapping[str, Column], both: Indices, bits: Bits) -> None:
     """One unit of goods one way, wealth the other. Merchants sell; between equals the draw says who does."""
-    habits = columns["habit"]
-    merchants = (role_of(habits[first]) == roles.MERCHANT, role_of(habits[second]) == roles.MERCHANT)
-    drawn = ((bits[first] >> np.uint16(8)) & np.uint16(1)) != 0
-    first_sells = np.where(merchants[0] == merchants[1], drawn, merchants[0])
-    seller, buyer = np.where(first_sells, first, second), np.where(first_sells, second, first)
+    merchants = role_of(columns["habit"][both]) == roles.MERCHANT
+    drawn = bits[both[0]]
+    second_sells = (drawn >> np.uint16(8)) & np.uint16(1) == 0
+    np.copyto(second_sells, merchants[1], where=merchants[0] != merchants[1])
+    seller, buyer = np.where(second_sells, both[::-1], both)
     offered = columns["stock"][seller] > 0
-    seller, buyer, haggling = seller[offered], buyer[offered], bits[first][offered]
-    settle_sales(columns, seller, buyer, ((haggling >> np.uint16(4)) & np.uint16(15)).astype(np.int64))
+    haggled = (drawn >> np.uint16(4)) & np.uint16(15)
+    settle_sales(columns, seller[offered], buyer[offered], haggled[offered])
 
 
-def settle_sales(columns: Mapping[str, Column], seller: Indices, buyer: Indices, haggled: Indices) -> None:
+def settle_sales(columns: Mapping[str, Column], seller: Indices, buyer: Indices, haggled: Column) -> None:
     """Moves one unit of goods and its price for each pair; what one pays, the other gets, to the last coin.
 
     Args:
@@ -240,16 +239,22 @@ def settle_sales(columns: Mapping[str, Column], seller: Indices, buyer: Indices,
     spends = (purse >> TRADE_SHIFT) + haggled + 1
     price = spends - (spends * columns["thrift"][buyer] >> 9)
     price = np.minimum(np.minimum(price, purse), roles.WEALTH_MAX - till)
+    wealth[buyer] = purse - price
+    wealth[seller] = till + price
     sold = price > 0
-    price, seller, buyer = price[sold], seller[sold], buyer[sold]
-    wealth[buyer] = purse[sold] - price
-    wealth[seller] = till[sold] + price
-    columns["stock"][seller] -= np.uint8(1)
-    for slots in (seller, buyer):
-        cheer(columns, slots, TRADE_JOY)
+    columns["stock"][seller] -= sold.view(np.uint8)
+    cheer(columns, np.stack((seller, buyer)), sold * np.int16(TRADE_JOY))
 
 
 def cheer(columns: Mapping[str, Column], slots: Indices | slice, change: Column | int) -> None:
-    """Changes the mood of these slots, each at most once, within its bounds; empty slots have none."""
-    moods = columns["mood"][slots].astype(np.int32) + change
-    columns["mood"][slots] = np.clip(moods, -roles.MOOD_MAX, roles.MOOD_MAX) * columns["alive"][slots]
+    """Changes the mood of these slots, each at most once, within its bounds; empty slots have none.
+
+    Args:
+        columns: the people.
+        slots: whose mood.
+        change: by how much, at most `MOOD_MAX` either way.
+    """
+    moods = columns["mood"][slots] + change
+    np.minimum(moods, roles.MOOD_MAX, out=moods)
+    np.maximum(moods, -roles.MOOD_MAX, out=moods)
+    columns["mood"][slots] = moods * columns["alive"][slots]

@@ -1,0 +1,45 @@
+# `make demo` and `make test` set up what is missing, in a virtual environment of their own, and are quick the second time.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The first of these that is 3.11 or newer; PYTHON=… chooses another.
+PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python; do \
+	"$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$name" && break; done)
+INSTALLED := $(VENV)/.installed
+DEMO_REPORT := out/demo.html
+
+.PHONY: demo test lint tests bench clean help
+
+help:
+	@echo "make demo   three realms on Ray, 60 control ticks, and a report in $(DEMO_REPORT)"
+	@echo "make test   style, types and all tests"
+	@echo "make bench  the City beside Mesa"
+	@echo "make clean  removes the virtual environment and what was made"
+
+demo: $(INSTALLED)
+	@mkdir -p out
+	@$(BIN)/soulfra simulate --games 3 --control-ticks 60 --realtime --local-tick-ms 10 --report $(DEMO_REPORT)
+
+test: lint tests
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+tests: $(INSTALLED)
+	@$(BIN)/python -m pytest $(TESTS)
+
+bench: $(INSTALLED)
+	@mkdir -p out
+	@$(BIN)/python -m benchmarks.city --json out/bench_city.json
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "soulfra needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version), a minute the first time"
+	@$(PYTHON) -m venv $(VENV) || { echo "python's venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[mesa,parquet,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) out .mypy_cache .pytest_cache .ruff_cache .hypothesis
