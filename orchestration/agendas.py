@@ -1,8 +1,9 @@
 """The agenda of a run: which commands the driver gives at which boundary, as a scenario says."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from actors.clocks import Status
 from actors.core.kernel.events import CrossGameEvent
 from orchestration.multiverse import Multiverse
 from orchestration.scenarios import PlayerPart, Scenario
@@ -42,6 +43,18 @@ class Agenda:
     def next_after(self, control_tick: int, end: int) -> int:
         """The boundary at which there is something to do next, or `end`."""
         return min([end, *(one.at for one in self.travellers if not one.done and one.at > control_tick)])
+
+    def play(
+        self, mv: Multiverse, end: int, *, realtime: bool = False, watch: Callable[[Status], None] | None = None
+    ) -> None:
+        """Runs a multiverse to a control tick, giving every command at its boundary, those at the end included."""
+        at = mv.status().boundary.control_tick
+        self.carry_out(mv, at)
+        while at < end:
+            target = self.next_after(at, end)
+            mv.advance_to(target, realtime=realtime, watch=watch)
+            at = target
+            self.carry_out(mv, at)
 
     def carry_out(self, mv: Multiverse, control_tick: int) -> None:
         """Gives the commands that are due at this boundary."""

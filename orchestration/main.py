@@ -139,7 +139,7 @@ def down() -> int:
 def run(arguments: list[str] | None = None) -> int:
     """Runs a command line and returns its exit code: 0 done, 1 failed, 2 wrong use. Errors are one line each."""
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = app(args=arguments, prog_name="soulfra", standalone_mode=False)
     except typer.TyperException as error:
         _complain(error.format_message())
         return WRONG_USE

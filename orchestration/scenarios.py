@@ -133,13 +133,15 @@ class Scenario(_Part):
     control_tick_interval_ticks: int = Field(10, ge=1, le=LOCAL_TICKS_PER_CONTROL_TICK_MAX, strict=True)
     local_tick_interval_ms: int = Field(100, ge=1, le=LOCAL_TICK_INTERVAL_MS_MAX, strict=True)
     realm_paths: tuple[str, ...] = ()
-    realms: tuple[RealmPart, ...] = Field(min_length=1, max_length=GAMES_MAX)
+    realms: tuple[RealmPart, ...]
     players: tuple[PlayerPart, ...] = ()
     events: tuple[EventPart, ...] = ()
 
     @model_validator(mode="after")
     def _names(self) -> Self:
         ids = [realm.id for realm in self.realms]
+        if not 1 <= len(ids) <= GAMES_MAX:
+            raise ValueError(f"realms: from 1 to {GAMES_MAX} are allowed, not {len(ids)}")
         doubled = sorted({realm_id for realm_id in ids if ids.count(realm_id) > 1})
         if doubled:
             raise ValueError(f"realm id {doubled[0]!r} is given twice; ids are unique")
@@ -189,7 +191,7 @@ def _line(path: Path, found: Any) -> str:
         message = "is required"
     elif found["type"] != "value_error":
         message = f"{message}, not {found['input']!r}"
-    return f"{path}: {key + ': ' if key else ''}{message}."
+    return f"{path}: {key + ': ' if key else ''}{message.rstrip('.')}."
 
 
 def _allowed(place: tuple[Any, ...]) -> list[str]:

@@ -106,11 +106,7 @@ def _run(mv: Multiverse, simulation: Simulation, agenda: Agenda) -> float:
     begun = time.monotonic()
     live = LiveStatus(title, simulation.control_ticks, simulation.scenario.local_tick_interval_ms, realtime)
     with contextlib.suppress(KeyboardInterrupt), live:
-        at = 0
-        while at < end:
-            agenda.carry_out(mv, at)
-            at = agenda.next_after(at, end)
-            mv.advance_to(at, realtime=realtime, watch=live.show)
+        agenda.play(mv, end, realtime=realtime, watch=live.show)
         live.show(mv.status())
     return time.monotonic() - begun
 

@@ -14,7 +14,7 @@ Both directions leave the models' rows as they are: publishing only reads, and a
 of its own that no reporter shows. So the rows of the hosted models equal those of the models run alone with the same
 seed. An absorbing function may change the model; then the rows tell another story, the same at each replay.
 
-Rumours have the form that Cities give theirs: topic, origin, hops, mood (-100 gloomy to 100 glad).
+Rumours have the form that Cities give theirs: topic, origin, hops, hops_max, tone (-100 gloomy to 100 glad).
 """
 
 from collections.abc import Iterator
@@ -48,5 +48,5 @@ def count_news(model: Any, event: Event) -> None:
     heard[event.event_type] = heard.get(event.event_type, 0) + 1
 
 
-def _rumour(topic: str, origin: str, mood: int) -> dict[str, Any]:
-    return {"topic": topic, "origin": origin, "hops": 0, "mood": mood}
+def _rumour(topic: str, origin: str, tone: int) -> dict[str, Any]:
+    return {"topic": topic, "origin": origin, "hops": 0, "hops_max": 3, "tone": tone}

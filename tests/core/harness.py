@@ -50,7 +50,8 @@ class Bench:
     """
 
     def __init__(self, make: Callable[[Birth], Member], **birth: Any) -> None:
-        self.birth = Birth(**{"member_id": "m", "seed": 7, "lineage": "m"} | birth)
+        told: dict[str, Any] = {"member_id": "m", "seed": 7, "lineage": "m"} | birth
+        self.birth = Birth(**told)
         self.seat = Seat(self.birth, make)
         self.number = 0
         self.control_tick = 0

@@ -77,7 +77,7 @@ class Ring(Realm):
         self.raise_at = -1
 
     def capture(self) -> State:
-        return {"ring": Records({name: value for name, value in self.state.items()}), "roster": self.roster.capture()}
+        return {"ring": Records(dict(self.state)), "roster": self.roster.capture()}
 
     def restore(self, state: State) -> None:
         self.state = dict(state["ring"].objects)

@@ -151,6 +151,9 @@ class Sequencer:
         outboxes = yield Exchange(grants)
         self.control_tick = tick
         failures, rows, synced = self._take_in(grants, outboxes)
+        for seated in self.members.values():
+            if seated.contract.event_driven and seated.state == BOOTING:
+                seated.state = RUNNING  # it has no ticks of its own to begin with
         members, transit, digest = self._boundary_digest() if digest_due else ({}, NO_DIGEST, NO_DIGEST)
         if digest_due:
             self.chain = fold(self.chain, digest)
@@ -233,7 +236,7 @@ class Sequencer:
         seated.stand(outbox)
         if outbox.failure is not None:
             return self._fail(member_id, seated, grant, outbox.failure)
-        if grant.local_ticks or seated.contract.event_driven:
+        if grant.local_ticks:
             seated.state = RUNNING
         self.totals.cascades_cut += outbox.cascades_cut
         self.totals.ledger.update(outbox.ledger)

@@ -133,11 +133,21 @@ class PlayerRegistry(Realm):
 
     @command
     def evacuate(self, turn: Turn, realm_id: str, target_realm: str, *, realms: Mapping[str, str]) -> Plain:
-        """Moves every player of a realm that is being removed; tells the target only. Returns the players' ids."""
-        target = _enterable(target_realm, realms)
-        if checked_realm_id(realm_id) == target:
-            raise CommandRefusedError(f"players cannot be evacuated from {target!r} to {target!r}; name another realm.")
+        """Moves every player of a realm that is being removed; tells the target only. Returns the players' ids.
+
+        A realm without players needs no target.
+        """
+        checked_realm_id(realm_id)
         leaving = [player for player in self._players.values() if player.active_realm == realm_id]
+        if not leaving and not target_realm:
+            return []
+        if not target_realm:
+            raise CommandRefusedError(
+                f"{len(leaving)} player(s) are in {realm_id!r}; name a realm that takes them in (players_to)."
+            )
+        target = _enterable(target_realm, realms)
+        if realm_id == target:
+            raise CommandRefusedError(f"players cannot be evacuated from {target!r} to {target!r}; name another realm.")
         for player in leaving:
             self._move(turn, player, target, f"evacuated from {realm_id}", tell_source=False)
         return [player.player_id for player in leaving]

@@ -1,0 +1,327 @@
+"""The driver, on either engine: what the specification promises of it."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from actors.core.kernel.errors import (
+    AddressError,
+    CommandRefusedError,
+    DuplicateMemberError,
+    EventRefusedError,
+    FactoryError,
+    SettingsError,
+    SoulfraError,
+    UnknownMemberError,
+    UnknownPlayerError,
+)
+from actors.core.players.rosters import effective_roster
+from orchestration import CrossGameEvent, InventoryItem, Multiverse, RealmCoordinate
+
+RING = "small:Ring"
+REALMS = [Path(__file__).parents[1] / "realms"]
+
+
+@pytest.fixture
+def mv(engine):
+    with Multiverse(seed=7, engine=engine, realm_paths=REALMS, realms_expected=3) as found:
+        for number in (1, 2, 3):
+            found.register_game(
+                f"sol_{number}",
+                RING,
+                RealmCoordinate(f"sol_{number}", "sol_system", f"cluster_{number % 2}"),
+                params={"next_realm": f"sol_{number % 3 + 1}", "shouts": number == 1},
+            )
+        yield found
+
+
+def test_the_example_of_the_specification(mv):
+    metrics = mv.execute_control_tick()
+    assert set(metrics) == {"control_tick_id", "games_synced", "events_propagated", "elapsed_ms"}
+    assert (metrics["control_tick_id"], metrics["games_synced"]) == (1, 3)
+    mv.queue_cross_game_event(CrossGameEvent("e1", RealmCoordinate("sol_2"), RealmCoordinate("sol_1"), "token"))
+    mv.run(control_ticks=10)
+    state = mv.get_multiverse_state()
+    assert state["control_tick_id"] == 11
+    assert [game["realm_id"] for game in state["games"]] == ["sol_1", "sol_2", "sol_3"]
+    assert {game["state"] for game in state["games"]} == {"running"}
+    assert {game["local_tick"] for game in state["games"]} == {110}
+    assert state["games"][0]["stat7_key"] == "sol_1:cluster_1:narrative_prime:0"
+    assert state["mean_sync_ms"] > 0 and state["mean_event_latency_ms"] == 1000
+    assert sum(mv.audit()["delivered_by_type"].values()) == state["events_propagated"]
+    members = mv.members()
+    assert [member["member_id"] for member in members] == ["@players", "sol_1", "sol_2", "sol_3"]
+    processes = {member["process_id"] for member in members}
+    assert len(processes) == (4 if mv.engine == "ray" else 1)
+    assert all(member["node"] for member in members)
+
+    alice = mv.players.create_player("Alice", "human", "sol_1", character_class="Warrior")
+    success, message, reason = mv.players.transition_player(alice.player_id, "sol_1", "sol_2", "Portal Jump")
+    assert success and not reason and "sol_2" in message
+    assert mv.players.modify_reputation(alice.player_id, "the_wanderers", +300)["standing"] == "liked"
+    sword = InventoryItem(
+        item_id="sword_001", name="Legendary Sword", item_type="weapon", rarity="legendary", source_realm="sol_1"
+    )
+    mv.players.add_item_to_inventory(alice.player_id, sword)
+    context = mv.players.get_warbler_context(alice.player_id)
+    assert context["world_state"]["player_has_legendary_items"] is True
+    assert context["visited_realms"] == ["sol_1", "sol_2"]
+    assert [player.name for player in mv.players.get_realm_roster("sol_2")] == ["Alice"]
+    assert mv.players.get_multiverse_stats()["total_transitions"] == 1
+
+
+def test_rosters_follow_the_registry_at_every_boundary(mv):
+    mv.execute_control_tick()
+    ids = [mv.players.create_player(name, "elf", "sol_1").player_id for name in ("A", "B", "C")]
+    mv.players.transition_player(ids[0], "sol_1", "sol_2")
+    mv.players.transition_player(ids[0], "sol_2", "sol_3")
+    for step in range(4):
+        if step == 2:
+            mv.players.transition_player(ids[1], "sol_1", "sol_3")
+        for realm_id in ("sol_1", "sol_2", "sol_3"):
+            roster = mv.state_of(realm_id)["roster"].objects
+            expected = {player.player_id for player in mv.players.get_realm_roster(realm_id)}
+            assert set(effective_roster(roster, mv.in_flight_to(realm_id))) == expected
+        mv.execute_control_tick()
+    for found, expected in mv.audit()["conservation"].values():
+        assert found == expected
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    ("spoil", "kind", "says"),
+    [
+        (lambda mv: mv.register_game("sol_1", RING), DuplicateMemberError, "registered already"),
+        (lambda mv: mv.register_game("sol_9", RING, RealmCoordinate("sol_8")), CommandRefusedError, "differ"),
+        (lambda mv: mv.register_game("a:b", RING), AddressError, "separates"),
+        (lambda mv: mv.register_game("@a", RING), AddressError, "'@'"),
+        (lambda mv: mv.register_game("sol_9", RING, period=0), CommandRefusedError, "period"),
+        (lambda mv: mv.register_game("sol_9", "nowhere.at:All"), FactoryError, "no module 'nowhere'"),
+        (lambda mv: mv.register_game("sol_9", "small:Missing"), FactoryError, "no callable 'Missing'"),
+        (lambda mv: mv.register_game("sol_9", "small"), FactoryError, "module:name"),
+        (lambda mv: mv.register_game("sol_9", "small:raising_factory"), FactoryError, "on strike"),
+        (lambda mv: mv.register_game("sol_9", RING, params={"colour": "red"}), FactoryError, "colour"),
+        (lambda mv: mv.register_game("sol_9", RING, params={"x": {1, 2}}), CommandRefusedError, "set is not plain"),
+        (lambda mv: mv.register_game("sol_9", RING, subscriptions=["opera"]), CommandRefusedError, "opera"),
+        (lambda mv: mv.remove_game("sol_9"), UnknownMemberError, "sol_1, sol_2, sol_3"),
+        (lambda mv: mv.restart_game("sol_1"), CommandRefusedError, "not in error"),
+        (lambda mv: mv.subscribe("sol_9", "shout"), UnknownMemberError, "sol_9"),
+        (lambda mv: mv.subscribe("sol_1", "opera"), EventRefusedError, "opera"),
+        (lambda mv: mv.command("sol_9", "set_luck", {"luck": 1}), UnknownMemberError, "sol_9"),
+        (lambda mv: mv.command("sol_1", "fly"), CommandRefusedError, "set_luck"),
+        (lambda mv: mv.command("sol_1", "set_luck", {"lack": 1}), CommandRefusedError, "luck"),
+        (lambda mv: mv.query("sol_9", "all"), UnknownMemberError, "sol_9"),
+        (lambda mv: mv.query("sol_1", "everything"), CommandRefusedError, "everything"),
+        (lambda mv: mv.queue_cross_game_event(CrossGameEvent("", "x", "sol_9", "token")), UnknownMemberError, "sol_9"),
+        (lambda mv: mv.queue_cross_game_event(CrossGameEvent("", "x", "sol_1", "opera")), EventRefusedError, "opera"),
+        (lambda mv: mv.queue_cross_game_event(CrossGameEvent("", "x", None, "opera")), EventRefusedError, "opera"),
+        (lambda mv: mv.queue_cross_game_event(CrossGameEvent("", "x", "sol_1", "token", deliver_at=1)), EventRefusedError, "use 2"),
+        (lambda mv: mv.queue_cross_game_event(CrossGameEvent("", "x", "sol_1", "token", {"x": object()})), EventRefusedError, "object"),
+        (lambda mv: mv.queue_cross_game_event(CrossGameEvent("", "x", "sol_1", "token", carries={"gold": -1})), EventRefusedError, "-1"),
+        (lambda mv: mv.queue_cross_game_event(CrossGameEvent("", "x:y", "sol_1", "token")), AddressError, "x:y"),
+        (lambda mv: mv.players.create_player("A", "human", "sol_9"), SoulfraError, "sol_9"),
+        (lambda mv: mv.players.get_player("nobody"), UnknownPlayerError, "nobody"),
+        (lambda mv: mv.players.get_warbler_context("nobody"), UnknownPlayerError, "nobody"),
+        (lambda mv: mv.players.modify_reputation("nobody", "neutral", 1), UnknownPlayerError, "nobody"),
+        (lambda mv: mv.run(-1), SettingsError, "-1"),
+        (lambda mv: mv.start("quick"), SettingsError, "quick"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_clear_line_and_changes_nothing(mv_shared, spoil, kind, says):
+    mv, digest = mv_shared
+    with pytest.raises(kind) as caught:
+        spoil(mv)
+    assert says in caught.value.message
+    assert "\n" not in caught.value.message and caught.value.message.endswith(".")
+    assert mv.digest() == digest
+
+
+@pytest.fixture(scope="module")
+def mv_shared(request):
+    """One multiverse for all refusals: they change nothing, which is what is tested."""
+    request.getfixturevalue("ray_cluster")
+    with Multiverse(seed=7, engine="ray", realm_paths=REALMS, realms_expected=3) as found:
+        for number in (1, 2, 3):
+            found.register_game(f"sol_{number}", RING)
+        found.execute_control_tick()
+        yield found, found.digest()
+
+
+def test_travel_that_may_not_happen(mv):
+    alice = mv.players.create_player("Alice", "human", "sol_1")
+    travel = mv.players.transition_player
+    assert travel(alice.player_id, "sol_1", "sol_2").reason == "realm_not_running"
+    mv.execute_control_tick()
+    digest = mv.digest()
+    assert travel("nobody", "sol_1", "sol_2").reason == "unknown_player"
+    assert travel(alice.player_id, "sol_2", "sol_3").reason == "not_in_realm"
+    assert travel(alice.player_id, "sol_1", "sol_1").reason == "same_realm"
+    assert travel(alice.player_id, "sol_1", "sol_9").reason == "realm_not_registered"
+    assert mv.digest() == digest
+    assert mv.players.get_player(alice.player_id).active_realm == "sol_1"
+
+
+def test_a_realm_that_raises_stands_alone(engine):
+    with Multiverse(seed=7, engine=engine, realm_paths=REALMS) as mv:
+        mv.register_game("good", RING, params={"shouts": True})
+        mv.register_game("bad", RING, params={"raise_at": 7})
+        player = mv.players.create_player("Alice", "human", "good")
+        mv.run(1)
+        before = {game["realm_id"]: game for game in mv.get_multiverse_state()["games"]}
+        assert before["bad"]["state"] == "error"
+        assert before["bad"]["error"] == "ZeroDivisionError: the hobbit fell off"
+        assert "in tick" in before["bad"]["traceback"]
+        assert before["bad"]["local_tick"] == 0
+        assert before["good"]["local_tick"] == 10
+        assert mv.execute_control_tick()["games_synced"] == 1
+        assert mv.players.transition_player(player.player_id, "good", "bad").reason == "realm_not_running"
+        with pytest.raises(CommandRefusedError, match="in error"):
+            mv.command("bad", "set_luck", {"luck": 3})
+        assert mv.dead_letters()[0]["reason"].startswith("it is in error")
+        assert mv.restart_game("bad")["local_tick"] == 0
+        mv.run(1)
+        assert mv.get_multiverse_state()["games"][0]["error"]  # it falls off again: the same inputs, the same end
+        mv.remove_game("bad")
+        assert [game["realm_id"] for game in mv.get_multiverse_state()["games"]] == ["good"]
+        for found, expected in mv.audit()["conservation"].values():
+            assert found == expected
+
+
+def test_a_realm_with_players_is_not_removed_over_their_heads(mv):
+    mv.execute_control_tick()
+    alice = mv.players.create_player("Alice", "human", "sol_1")
+    with pytest.raises(CommandRefusedError, match="sol_1"):
+        mv.remove_game("sol_1")
+    assert mv.remove_game("sol_1", players_to="sol_2")["players_moved"] == [alice.player_id]
+    assert mv.players.get_player(alice.player_id).active_realm == "sol_2"
+    mv.run(2)
+    assert alice.player_id in mv.state_of("sol_2")["roster"].objects
+
+
+def test_cascades_are_followed_across_realms(mv):
+    mv.queue_cross_game_event(CrossGameEvent("first", "", "sol_1", "token"))
+    mv.run(3)
+    cascade = mv.cascade("first")
+    assert cascade[0].event_id == "first"
+    assert {trace.where for trace in cascade} == {"@outside", "sol_1", "sol_2", "sol_3"}
+    assert max(trace.depth for trace in cascade) == 5
+    assert mv.get_multiverse_state()["cascades_cut"] == 3
+    assert mv.cascade(cascade[-1].event_id)[0].event_id == "first"
+    assert mv.cascade("unheard of") == []
+
+
+def test_a_running_clock_takes_commands_at_its_boundaries(mv):
+    mv.start(pace="fast")
+    with pytest.raises(CommandRefusedError, match="running already"):
+        mv.start()
+    answers = []
+
+    def command(luck):
+        answers.append(mv.command("sol_2", "set_luck", {"luck": luck}))
+
+    threads = [threading.Thread(target=command, args=(luck,)) for luck in range(1000, 1004)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert sorted(answers) == [1000, 1001, 1002, 1003]
+    assert mv.members() and mv.audit() and len(mv.digest()) == 64
+    boundary = mv.pause()
+    assert boundary["control_tick"] > 0 and boundary["position"] == 7
+    assert {game["state"] for game in mv.get_multiverse_state()["games"]} == {"paused"}
+    entries = mv.journal()
+    assert [entry.position for entry in entries] == list(range(1, 8))
+    assert mv.execute_control_tick()["control_tick_id"] == boundary["control_tick"] + 1
+
+
+def test_reads_say_which_boundary_they_are_of(mv):
+    mv.run(3)
+    value, boundary = mv.query_with_boundary("sol_1", "get", {"key": "luck"})
+    assert value > 0
+    assert boundary["control_tick"] == 3
+
+
+def test_whom_the_clock_waits_for(engine):
+    with Multiverse(seed=1, engine=engine, realm_paths=REALMS) as mv:
+        mv.register_game("slow", RING, params={"sleep_s": 0.3})
+        mv.register_game("fast", RING)
+        mv.start(pace="fast")
+        said = ""
+        deadline = time.monotonic() + 20
+        while not said and time.monotonic() < deadline:
+            time.sleep(0.1)
+            status = mv.status()
+            said = " ".join(line for line in status.waiting if "heartbeat " in line and "ago" in line)
+        assert "waiting for slow since" in said and "local tick" in said
+        assert {game["state"] for game in status.state["games"]} <= {"syncing", "booting"}
+        mv.pause()
+
+
+@pytest.mark.ray
+def test_a_dead_process_is_an_error_of_that_realm_alone(ray_cluster):
+    with Multiverse(seed=1, engine="ray", realm_paths=REALMS) as mv:
+        mv.register_game("doomed", RING)
+        mv.register_game("other", RING)
+        mv.run(2)
+        victim = next(member["process_id"] for member in mv.members() if member["member_id"] == "doomed")
+        os.kill(victim, signal.SIGKILL)
+        mv.run(3)
+        games = {game["realm_id"]: game for game in mv.get_multiverse_state()["games"]}
+        assert games["doomed"]["state"] == "error" and "process died" in games["doomed"]["error"]
+        assert games["other"]["local_tick"] == 50
+        assert mv.journal()[-1].decided.startswith("doomed: its process died")
+        with pytest.raises(CommandRefusedError, match="remove it"):
+            mv.restart_game("doomed")
+        mv.remove_game("doomed")
+        assert mv.execute_control_tick()["games_synced"] == 1
+
+
+@pytest.mark.ray
+def test_placement_words_are_ray_s_own(ray_cluster):
+    with Multiverse(seed=1, engine="ray", realm_paths=REALMS) as mv:
+        mv.register_game("placed", RING, placement={"num_cpus": 0.01})
+        with pytest.raises(FactoryError, match="label_selector"):
+            mv.register_game("other", RING, placement={"cpus": 1})
+        assert mv.execute_control_tick()["games_synced"] == 1
+
+
+@pytest.mark.ray
+def test_closing_takes_every_actor_along(ray_cluster):
+    with Multiverse(seed=1, engine="ray", realm_paths=REALMS) as mv:
+        mv.register_game("one", RING)
+        processes = [member["process_id"] for member in mv.members()]
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and any(_alive(process) for process in processes):
+        time.sleep(0.1)
+    assert not any(_alive(process) for process in processes)
+    with pytest.raises(CommandRefusedError, match="closed"):
+        mv.status()
+
+
+def _alive(process_id: int) -> bool:
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"engine": "steam"}, "ray, local"),
+        ({"engine": "local", "lane": "ray"}, "no lane"),
+        ({"engine": "ray", "lane": "zmq"}, "not there yet"),
+        ({"engine": "local", "control_tick_interval_ticks": 0}, "control_tick_interval_ticks"),
+        ({"engine": "local", "local_tick_interval_ms": -1}, "local_tick_interval_ms"),
+        ({"engine": "local", "seed": "seven"}, "seed"),
+        ({"engine": "local", "realm_paths": ["/no/such/folder"]}, "not a folder"),
+        ({"engine": "local", "colour": "red"}, "no setting 'colour'"),
+    ],
+)
+def test_settings_out_of_range(arguments, says):
+    with pytest.raises(SettingsError, match=says):
+        Multiverse(**arguments)

@@ -1,0 +1,201 @@
+"""The command line: keys, exit codes, one line for a mistake, nothing but the document with --json."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestration.main import run
+
+ROOT = Path(__file__).parents[2]
+LOCAL = ["simulate", "--engine", "local"]
+
+
+def test_the_document(capsys):
+    assert run([*LOCAL, "--games", "3", "--control-ticks", "5", "--seed", "7", "--json"]) == 0
+    out, _ = capsys.readouterr()
+    document = json.loads(out)
+    assert list(document) == [
+        "seed", "engine", "lane", "control_ticks", "events_propagated", "dead_letters", "players", "transitions",
+        "games", "recoveries", "digest", "digest_chain", "elapsed_s", "control_ticks_per_s",
+    ]  # fmt: skip
+    assert (document["seed"], document["engine"], document["lane"], document["control_ticks"]) == (7, "local", None, 5)
+    assert list(document["games"][0]) == ["realm_id", "stat7_key", "state", "local_tick", "npcs", "digest"]
+    assert [game["local_tick"] for game in document["games"]] == [50, 50, 50]
+    assert document["recoveries"] == []
+    assert document["players"] == 6
+    assert re.fullmatch("[0-9a-f]{64}", document["digest_chain"])
+
+
+def test_the_same_seed_the_same_document_another_seed_another(capsys):
+    documents = []
+    for seed in ("1", "1", "2"):
+        assert run([*LOCAL, "--games", "2", "--control-ticks", "12", "--seed", seed, "--json"]) == 0
+        documents.append(json.loads(capsys.readouterr().out))
+    assert documents[0]["digest_chain"] == documents[1]["digest_chain"] != documents[2]["digest_chain"]
+
+
+def test_duration_is_simulated_seconds(capsys):
+    assert run([*LOCAL, "--duration", "2.5", "--control-tick-interval", "5", "--local-tick-ms", "100", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["control_ticks"] == 5
+    assert run([*LOCAL, "--duration", "0.1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["control_ticks"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--games", "0"], "--games must be from 1 to 1000, not 0"),
+        (["--games", "-1"], "not -1"),
+        (["--games", "many"], "--games"),
+        (["--npcs", "-1"], "--npcs must be 0 or more"),
+        (["--npcs", "99999999999"], "5,000,000"),
+        (["--seed", "-1"], "--seed"),
+        (["--seed", "99999999999999999999"], "seed must be"),
+        (["--control-ticks", "0"], "--control-ticks"),
+        (["--duration", "0"], "--duration"),
+        (["--duration", "nan"], "--duration"),
+        (["--duration", "5", "--control-ticks", "5"], "exclude each other"),
+        (["--control-tick-interval", "0"], "--control-tick-interval"),
+        (["--control-tick-interval", "99999999"], "control_tick_interval_ticks must be"),
+        (["--local-tick-ms", "0"], "--local-tick-ms"),
+        (["--engine", "steam"], "ray, local"),
+        (["--lane", "zmq", "--engine", "ray"], "not there yet"),
+        (["--lane", "ray"], "no lane"),
+        (["--kill", "sol_1@7"], "not there yet"),
+        (["--scenario", "nowhere.toml"], "cannot be read"),
+        (["--scenario", "examples/three_cities.toml", "--games", "2"], "exclude each other"),
+        (["--report", "/no/such/folder/report.html"], "does not exist"),
+        (["--series", "series.txt"], ".csv or .parquet"),
+        (["--realm-path", "/no/such/folder"], "not a folder"),
+        (["--sed", "1"], "--sed"),
+        (["more"], "unexpected"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(capsys, monkeypatch, arguments, says):
+    monkeypatch.chdir(ROOT)
+    extra = [] if any(bound in arguments for bound in ("--control-ticks", "--duration")) else ["--control-ticks", "1"]
+    assert run([*LOCAL, *extra, *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+    assert err.startswith("soulfra: ") and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["up", "home"], ["down", "home", "--now"], ["attach"], ["fly"]])
+def test_commands_that_are_not_there(capsys, arguments):
+    assert run(arguments) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_help(capsys):
+    for arguments in ([], ["--help"], ["simulate", "--help"]):
+        assert run(arguments) == 0
+        assert "soulfra" in capsys.readouterr().out
+
+
+def test_a_realm_that_raises_is_exit_code_1(capsys, tmp_path):
+    scenario = tmp_path / "broken.toml"
+    scenario.write_text(
+        f'control_ticks = 3\nrealm_paths = ["{ROOT / "tests" / "realms"}"]\n'
+        '[[realms]]\nid = "good"\n[[realms]]\nid = "bad"\nfactory = "small:Ring"\nparams = { raise_at = 7 }\n'
+    )
+    assert run([*LOCAL, "--scenario", str(scenario), "--json"]) == 1
+    games = {game["realm_id"]: game for game in json.loads(capsys.readouterr().out)["games"]}
+    assert games["bad"]["state"] == "error" and games["good"]["local_tick"] == 30
+    assert run([*LOCAL, "--scenario", str(scenario)]) == 1
+    out, err = capsys.readouterr()
+    assert "bad is in error: ZeroDivisionError: the hobbit fell off" in out
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("factory", "says"),
+    [
+        ("small:raising_factory", "raised RuntimeError: the factory is on strike"),
+        ("small:Nothing", "no callable"),
+        ("nowhere:At", "no module 'nowhere'"),
+    ],
+)
+def test_a_factory_that_cannot_be_used(capsys, tmp_path, factory, says):
+    scenario = tmp_path / "broken.toml"
+    scenario.write_text(
+        f'control_ticks = 3\nrealm_paths = ["{ROOT / "tests" / "realms"}"]\n[[realms]]\nid = "a"\nfactory = "{factory}"\n'
+    )
+    assert run([*LOCAL, "--scenario", str(scenario), "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and says in err and len(err.splitlines()) == 1
+
+
+def test_report_and_series(capsys, tmp_path):
+    report, series, parquet = tmp_path / "r.html", tmp_path / "s.csv", tmp_path / "s.parquet"
+    common = [*LOCAL, "--games", "2", "--control-ticks", "4"]
+    assert run([*common, "--report", str(report), "--series", str(series)]) == 0
+    out = capsys.readouterr().out
+    assert str(report) in out and str(series) in out
+    assert "sol_2" in report.read_text(encoding="utf-8")
+    with series.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8 and {row["realm_id"] for row in rows} == {"sol_1", "sol_2"}
+    assert float(rows[0]["npcs"]) == 40
+    assert run([*common, "--series", str(parquet)]) == 0
+    import pyarrow.parquet
+
+    assert pyarrow.parquet.read_table(parquet).num_rows == 8
+
+
+def test_a_user_s_realm_may_print(capsys, tmp_path):
+    (tmp_path / "talkers.py").write_text(
+        "from actors.core.realms.tick_engines import Realm\n\n\nclass Talker(Realm):\n"
+        "    def tick(self, turn):\n        print('hello from', turn.member_id)\n"
+    )
+    scenario = tmp_path / "talk.toml"
+    scenario.write_text('control_ticks = 1\nrealm_paths = ["."]\n[[realms]]\nid = "a"\nfactory = "talkers:Talker"\n')
+    assert run([*LOCAL, "--scenario", str(scenario), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["control_ticks"] == 1
+    assert "hello from a" in err
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_with_the_summary(which):
+    command = [sys.executable, "-m", "orchestration", *LOCAL, "--games", "2", "--local-tick-ms", "5", "--json"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(3)
+    process.send_signal(which)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    document = json.loads(out)
+    assert document["control_ticks"] > 5
+    assert document["games"][0]["local_tick"] == document["control_ticks"] * 10
+    assert "Traceback" not in err
+
+
+@pytest.mark.ray
+def test_ray_that_cannot_be_reached():
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    command = [sys.executable, "-m", "orchestration", "simulate", "--control-ticks", "1", "--address", "127.0.0.1:9"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "no Ray cluster answers at '127.0.0.1:9'" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.ray
+def test_ray_that_cannot_be_started(tmp_path):
+    """Its session folder cannot be made where a file stands in the way."""
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file")
+    environment = {**os.environ, "RAY_TMPDIR": str(blocked)}
+    command = [sys.executable, "-m", "orchestration", "simulate", "--control-ticks", "1"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Ray could not be started here" in done.stderr and len(done.stderr.splitlines()) == 1
