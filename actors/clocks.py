@@ -112,6 +112,7 @@ class MasterClock:
         self._series_dropped = 0
         self._elapsed_total_ms = 0.0
         self._lateness = Lateness()
+        self._schedule: _Schedule | None = None
         self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
         self._state = self._describe()
 
@@ -171,7 +172,7 @@ class MasterClock:
         with self._turn:
             self._stop.clear()
             self._paused, self._running = False, True
-            schedule = _Schedule(self._sequencer.settings.control_tick_ms / 1e3) if pace.realtime else None
+            schedule = self._schedule = self._due_times(pace)
             try:
                 while self._sequencer.control_tick < control_tick and not self._stop.is_set():
                     if schedule is not None:
@@ -185,6 +186,14 @@ class MasterClock:
                 self._state = self._describe()
         self._drain_if_idle()
         return list(metrics)
+
+    def _due_times(self, pace: Pace) -> "_Schedule | None":
+        """Due times for a run: those of the run before it if that ended just now, so that commands cost no drift."""
+        if not pace.realtime:
+            return None
+        if self._schedule is not None and self._schedule.goes_on():
+            return self._schedule
+        return _Schedule(self._sequencer.settings.control_tick_ms / 1e3)
 
     def stop(self) -> None:
         """Lets a run end at the next boundary; without one it is no change. Does not wait."""
@@ -375,6 +384,10 @@ class _Schedule:
         self._late = 0
         self._worst_s = 0.0
         self._sum_s = 0.0
+
+    def goes_on(self) -> bool:
+        """Whether the next due time is not yet missed by a whole interval; else somebody has made a pause."""
+        return time.monotonic() - self._begun < (self._count + 2) * self._interval_s
 
     def wait(self, stop: threading.Event) -> Lateness:
         """Waits until the next control tick is due; returns how late they have been so far.
