@@ -85,6 +85,17 @@ class Multiverse:
         self._run: Ticket | None = None
         self.players = Players(self.command, self.query)
 
+    @classmethod
+    def attach(cls, name: str) -> Self:
+        """Not there yet: the driver of a multiverse that another program started.
+
+        Raises:
+            SettingsError: always, so far.
+        """
+        raise SettingsError(
+            f"attach({name!r}) is not there yet: a multiverse lives as long as the program that started it."
+        )
+
     def __enter__(self) -> Self:
         return self
 
@@ -178,6 +189,7 @@ class Multiverse:
                 payload,
                 event.deliver_at,
                 event.cause,
+                event.claimed_path(),
                 checked_carries(event.carries),
             )
         )

@@ -24,6 +24,7 @@ from actors.core.kernel.commands import (
 from actors.core.kernel.effects import Exchange
 from actors.core.kernel.errors import CommandRefusedError, SoulfraError, UnknownMemberError
 from actors.core.kernel.settings import Settings
+from actors.core.kernel.states import decode_state
 from actors.lanes import LocalLane
 
 FOREVER = 10**9
@@ -152,6 +153,21 @@ def test_reads_tell_of_the_present_boundary() -> None:
     assert [member["member_id"] for member in clock.members()] == ["@players", "a", "b"]
     assert clock.dead_letters() == []
     assert clock.capture("a") == clock.capture("a")
+
+
+def test_what_waits_for_a_slow_realm_is_told_in_the_order_in_which_it_will_hear_it() -> None:
+    clock = clock_of("a", "b")
+    spec = MemberSpec("small:Scribe", encode({}))
+    clock.submit(RegisterGame("slow", RealmCoordinate("slow").key, "sol_system", spec, 3)).value()
+    ask(clock, "b", "send", target="slow", event_type="odd", deliver_at=1).value()
+    for realm, deliver_at in (("b", 4), ("a", 2), ("b", 1), ("a", 6)):
+        clock.submit(QueueEvent("", realm, "slow", "note", encode({}), deliver_at)).value()
+    told = [[event.event_id for event in clock.in_flight_to("slow") if event.event_type == "note"]]
+    clock.advance_to(1)
+    told.append([event.event_id for event in clock.in_flight_to("slow") if event.event_type == "note"])
+    clock.advance_to(6)
+    book = decode_state(clock.capture("slow"))["book"].objects["heard"]  # type: ignore[union-attr]
+    assert [[event_id for *_, event_id, _ in book]] * 2 == told
 
 
 def test_a_failed_game_is_shown_with_its_error() -> None:

@@ -446,7 +446,6 @@ def test_the_words_of_an_error_are_no_part_of_history() -> None:
     for _ in range(2):
         world = World()
         world.register("bad", f"{__name__}:NamesItself")
-        world.queue("bad", "note") if "note" in world.sequencer.members["bad"].contract.handles else None
         world.tick(4)
         assert "object at 0x" in str(world.sequencer.members["bad"].error)
         chains.add(world.sequencer.chain)
@@ -488,18 +487,6 @@ def test_players_are_not_left_behind_in_a_realm_that_is_removed() -> None:
     assert world.sequencer.members[PLAYERS].error is None
 
 
-def test_what_waits_for_a_slow_member_is_told_in_the_order_in_which_it_will_hear_it() -> None:
-    world = World(registry=False)
-    world.register("slow", period=3)
-    for name in "ab":
-        world.register(name)
-    world.ask("b", "say", target="slow", deliver_at=1)
-    world.ask("a", "say", target="slow", deliver_at=2)
-    told = [event.event_id for event in world.sequencer.post.in_flight_to("slow")]
-    world.tick(3)
-    assert [event_id for *_, event_id, _ in world.heard("slow")] == told
-
-
 # --------------------------------------------------------------------------------------------------- keys, codec, states
 
 
@@ -533,10 +520,9 @@ def test_what_could_not_have_been_written_is_not_read(damaged: bytes) -> None:
         {"t": Table({"a": [1, 2]})},  # type: ignore[dict-item]
         {"t": Table({"a.b": np.zeros(1)})},
         {"t.a": Records({})},
-        {"t": Table({"id": np.array([1, 1])}, "id")},
         {"t": Table({"id": np.zeros((2, 2))}, "id")},
     ],
-    ids=["no dimension", "padding", "list", "dot in attribute", "dot in section", "key twice", "key of two dimensions"],
+    ids=["no dimension", "padding", "list", "dot in attribute", "dot in section", "key of two dimensions"],
 )
 def test_a_state_that_cannot_be_told_apart_is_refused(state: State) -> None:
     with pytest.raises(ValueError, match=r"section|column"):

@@ -325,3 +325,8 @@ def _alive(process_id: int) -> bool:
 def test_settings_out_of_range(arguments, says):
     with pytest.raises(SettingsError, match=says):
         Multiverse(**arguments)
+
+
+def test_attach_is_not_there_yet():
+    with pytest.raises(SettingsError, match="not there yet"):
+        Multiverse.attach("home")

@@ -72,6 +72,7 @@ class QueueEvent(msgspec.Struct, frozen=True, tag=True):
     payload: bytes
     deliver_at: int | None = None
     cause: str = ""
+    path: tuple[str, ...] = ()
     carries: tuple[tuple[str, int], ...] = ()
 
 

@@ -97,6 +97,7 @@ class CrossGameEvent:
         control_tick_id: the control tick the driver saw when it wrote the event; for its own records.
         deliver_at: the control tick at whose start it arrives; None means the next one.
         cause: id of what it came from, or "".
+        path: the realms that its chain of causes passed through before its source, as the driver tells it.
         carries: conserved quantities it brings into the multiverse; entered in the ledger.
 
     Source: seed 002, "MultiGameTickEngine".
@@ -110,7 +111,18 @@ class CrossGameEvent:
     control_tick_id: int = 0
     deliver_at: int | None = None
     cause: str = ""
+    path: tuple[str, ...] = ()
     carries: Mapping[str, int] = field(default_factory=dict)
+
+    def claimed_path(self) -> tuple[str, ...]:
+        """The path with the claimed source at its end, checked; its newest members if it is too long.
+
+        Raises:
+            AddressError: a member of it can be no id.
+        """
+        source = realm_id_of(self.source_realm)
+        path = tuple(checked_part(member, "path") for member in self.path)
+        return (*path, *((source,) if source else ()))[-PATH_MEMBERS_MAX:]
 
     def sealed(self) -> bytes:
         """All of it but the data's Python objects, checked and encoded.

@@ -476,7 +476,7 @@ class Sequencer:
             self.control_tick,
             deliver_at,
             command.cause,
-            (command.claimed_source,) if command.claimed_source else (),
+            command.path,
             command.carries,
             command.claimed_source,
         )
