@@ -17,7 +17,7 @@ from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, MemberSpec, Reply
 from actors.core.kernel.effects import Script, T
-from actors.core.kernel.errors import CommandRefusedError
+from actors.core.kernel.errors import CommandRefusedError, EngineError
 from actors.core.kernel.events import Trace
 from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
 from actors.core.kernel.sequencing import Sequencer, TickRecord
@@ -104,8 +104,9 @@ class MasterClock:
         self._lane = lane
         self._turn = threading.Lock()
         self._queue: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
-        self._stop = threading.Event()
-        self._running = self._ticking = self._paused = False
+        self._guard = threading.Lock()
+        self._run: threading.Event | None = None  # ends the run that is under way or waits for its turn
+        self._closed = self._ticking = self._paused = False
         self._records: deque[TickRecord] = deque(maxlen=RECORDS_KEPT_MAX)
         self._elapsed_ms: deque[float] = deque(maxlen=RECORDS_KEPT_MAX)
         self._series: deque[tuple[int, str, int, dict[str, float]]] = deque(maxlen=SERIES_ROWS_KEPT_MAX)
@@ -145,13 +146,25 @@ class MasterClock:
         while self._queue:
             action, future = self._queue.popleft()
             try:
+                self._check_open()
                 future.set_result(action())
-            except Exception as error:
+            except BaseException as error:
                 future.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineError("the clock is closed; make a new multiverse.")
 
     def digest(self) -> str:
         """The digest of the present boundary, commands included, hexadecimal."""
-        return self._at_boundary(lambda: self._perform(self._sequencer.digest_script()).hex())
+        return self._at_boundary(self._take_digest)
+
+    def _take_digest(self) -> str:
+        digest = self._perform(self._sequencer.digest_script())
+        self._state = self._describe()
+        return digest.hex()
 
     # ------------------------------------------------------------------------------------------------------- runs
 
@@ -166,26 +179,36 @@ class MasterClock:
         Raises:
             CommandRefusedError: another run holds the clock.
         """
-        if self._running:
-            raise CommandRefusedError("the clock is running already; pause it first.")
+        stop = threading.Event()
+        with self._guard:
+            self._check_open()
+            if self._run is not None:
+                raise CommandRefusedError("the clock is running already; pause it first.")
+            self._run = stop
         metrics: deque[Metrics] = deque(maxlen=RECORDS_KEPT_MAX)
-        with self._turn:
-            self._stop.clear()
-            self._paused, self._running = False, True
-            schedule = self._schedule = self._due_times(pace)
-            try:
-                while self._sequencer.control_tick < control_tick and not self._stop.is_set():
-                    if schedule is not None:
-                        self._lateness = schedule.wait(self._stop)
-                        if self._stop.is_set():
-                            break
-                    metrics.append(self._tick())
-                    self._drain()
-            finally:
-                self._running = False
-                self._state = self._describe()
-        self._drain_if_idle()
+        try:
+            with self._turn:
+                try:
+                    self._run_to(control_tick, pace, stop, metrics)
+                finally:
+                    self._run = None  # before the turn is given on, so that whoever has it next may begin a run
+                    self._state = self._describe()
+        finally:
+            if self._run is stop:  # interrupted before it had the turn
+                self._run = None
+            self._drain_if_idle()
         return list(metrics)
+
+    def _run_to(self, control_tick: int, pace: Pace, stop: threading.Event, metrics: deque[Metrics]) -> None:
+        schedule = self._schedule = self._due_times(pace)
+        while self._sequencer.control_tick < control_tick and not stop.is_set():
+            self._paused = False
+            if schedule is not None:
+                self._lateness = schedule.wait(stop)
+                if stop.is_set():
+                    break
+            metrics.append(self._tick())
+            self._drain()
 
     def _due_times(self, pace: Pace) -> "_Schedule | None":
         """Due times for a run: those of the run before it if that ended just now, so that commands cost no drift."""
@@ -197,15 +220,19 @@ class MasterClock:
 
     def stop(self) -> None:
         """Lets a run end at the next boundary; without one it is no change. Does not wait."""
-        self._stop.set()
+        with self._guard:
+            if self._run is not None:
+                self._run.set()
 
     def pause(self) -> Boundary:
         """Stops at a boundary and stays there until the next run. Waits for the tick under way."""
-        self._stop.set()
+        self.stop()
         with self._turn:
             self._paused = True
             self._state = self._describe()
-            return self._sequencer.boundary
+            boundary = self._sequencer.boundary
+        self._drain_if_idle()
+        return boundary
 
     def _tick(self) -> Metrics:
         begun = time.perf_counter()
@@ -246,7 +273,7 @@ class MasterClock:
         last = self._records[-1] if self._records else None
         return Status(
             boundary,
-            self._running,
+            self._run is not None,
             {**{name: value for name, value in state.items() if name != "boundary"}, "games": games},
             0 if last is None else last.events_propagated,
             self._lateness,
@@ -338,7 +365,7 @@ class MasterClock:
 
     def in_flight_to(self, member_id: str) -> list[Any]:
         """Events under way to a member, in the order in which it will hear them."""
-        return self._at_boundary(lambda: self._sequencer.post.in_flight_to(member_id))
+        return self._at_boundary(lambda: self._sequencer.in_flight_to(member_id))
 
     def capture(self, member_id: str) -> bytes:
         """A member's state at the present boundary."""
@@ -369,9 +396,12 @@ class MasterClock:
 
     def close(self) -> None:
         """Ends any run and gives every host back."""
-        self._stop.set()
+        with self._guard:
+            self._closed = True
+        self.stop()
         with self._turn:
             self._lane.close()
+        self._drain_if_idle()
 
 
 class _Schedule:

@@ -307,10 +307,10 @@ def test_the_example_bridges_talk_and_leave_the_rows_alone(monkeypatch):
         assert collector_rows(hosted.realm.model) == collector_rows(run_alone(path, model_seed(birth()), 100))
         assert hosted.realm.model.news_heard == {"world_event": 1}
     assert said[BOLTZMANN]
-    assert [event.data["mood"] for event in said[SCHELLING]] == [80]
+    assert [event.data["tone"] for event in said[SCHELLING]] == [80]
     for event in (*said[BOLTZMANN], *said[SCHELLING]):
         assert event.target is None
-        assert set(event.data) == {"topic", "origin", "hops", "mood"}
+        assert set(event.data) == {"topic", "origin", "hops", "hops_max", "tone"}
 
 
 def in_fresh_interpreter(program):

@@ -530,7 +530,7 @@ def test_a_state_that_cannot_be_told_apart_is_refused(state: State) -> None:
 
 
 def test_every_leaf_has_a_name_of_its_own() -> None:
-    state = {"t": Table({"a": np.zeros(1)}), "r": Records({})}
+    state: State = {"t": Table({"a": np.zeros(1)}), "r": Records({})}
     assert leaf_digests(state).keys() == {"t", "t.a", "r"}
 
 

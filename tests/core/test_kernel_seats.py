@@ -279,7 +279,7 @@ def test_it_can_fail_in_its_first_turn(bench: Bench) -> None:
 def test_a_turn_that_cannot_be_digested_is_undone(bench: Bench) -> None:
     class Changeling(Mill):
         def tick(self, turn: Turn) -> None:
-            self.corn = self.corn.astype(complex) if turn.now == 25 else self.corn  # type: ignore[assignment]
+            self.corn = self.corn.astype(complex) if turn.now == 25 else self.corn
 
     bench = Bench(Changeling)
     bench.grant(), bench.grant()
@@ -473,13 +473,13 @@ def test_progress_is_the_local_tick_it_is_in() -> None:
 
     class Slow(Realm):
         def tick(self, turn: Turn) -> None:
-            seen.append(bench.seat.progress)
+            seen.append(slow.seat.progress)
 
-    bench = Bench(Slow)
-    assert bench.seat.progress == 0
-    bench.grant()
+    slow = Bench(Slow)
+    assert slow.seat.progress == 0
+    slow.grant()
     assert seen == [*range(10)]
-    assert bench.seat.progress == 10
+    assert slow.seat.progress == 10
 
 
 def test_twins_draw_alike_and_others_do_not() -> None:

@@ -519,8 +519,8 @@ def test_what_is_under_way_to_a_member_is_told_in_order() -> None:
     world.ask("b", "say", target="a", deliver_at=3)
     world.ask("a", "shout")
     world.queue("a")
-    assert [event.source for event in world.sequencer.post.in_flight_to("a")] == [OUTSIDE, "a", "b"]
-    assert [event.source for event in world.sequencer.post.in_flight_to("b")] == ["a"]
+    assert [event.source for event in world.sequencer.in_flight_to("a")] == [OUTSIDE, "a", "b"]
+    assert [event.source for event in world.sequencer.in_flight_to("b")] == ["a"]
     assert world.sequencer.post.pending() == 3
 
 
@@ -532,7 +532,8 @@ def test_the_post_hears_nothing_of_the_order_in_which_it_was_fed(sequence: list[
     outcomes = []
     for given_order in (range(6), sequence):
         post = Post(2, 10)
-        post.subscribe("x", "note"), post.subscribe("y", "note")
+        for member_id in "xy":
+            post.subscribe(member_id, "note")
         fed = [events[at] for at in given_order]
         for at in range(0, 6, batch):
             post.add(fed[at : at + batch])

@@ -17,7 +17,8 @@ from actors.core.kernel.digests import NO_DIGEST, fold
 from actors.core.kernel.effects import Exchange, Lost
 from actors.core.kernel.errors import CommandRefusedError, MemberError, SoulfraError, UnknownMemberError
 from actors.core.kernel.events import Event
-from actors.core.kernel.members import Failure
+from actors.core.kernel.games import Seated
+from actors.core.kernel.members import Failure, Grant
 
 
 def world_of(*realms: str, registry: bool = True, **settings: Any) -> World:
@@ -28,9 +29,8 @@ def world_of(*realms: str, registry: bool = True, **settings: Any) -> World:
 
 
 def create(world: World, realm: str, name: str = "Alice") -> str:
-    return world.ask(PLAYERS, "create_player", player_name=name, character_race="human", starting_realm=realm)[
-        "player_id"
-    ]  # type: ignore[no-any-return]
+    player = world.ask(PLAYERS, "create_player", player_name=name, character_race="human", starting_realm=realm)
+    return str(player["player_id"])
 
 
 # ------------------------------------------------------------------------------------------------------ error and restart
@@ -115,7 +115,7 @@ def test_a_restarted_realm_is_told_its_roster_anew() -> None:
         world.ask("r", "break_down")
     world.tick()
     world.restart("r")
-    assert [event.event_type for event in world.sequencer.post.in_flight_to("r")] == ["player_roster"]
+    assert [event.event_type for event in world.sequencer.in_flight_to("r")] == ["player_roster"]
     world.tick()
     assert world.state("r")["roster"].objects.keys() == {player}  # type: ignore[union-attr]
 
@@ -336,7 +336,7 @@ def test_a_refused_command_leaves_every_digest_as_it_was() -> None:
     create(world, "a")
     world.tick(3)
     before = (world.sequencer.transit_digest(), world.digest(), world.sequencer._boundary_digest()[0])
-    for refused in (
+    refusals: list[Callable[[], object]] = [
         lambda: world.ask("a", "refuse"),
         lambda: world.ask("a", "fly"),
         lambda: world.ask("a", "say"),
@@ -347,7 +347,8 @@ def test_a_refused_command_leaves_every_digest_as_it_was() -> None:
         lambda: world.restart("a"),
         lambda: world.remove("nobody"),
         lambda: world.queue("nobody"),
-    ):
+    ]
+    for refused in refusals:
         with pytest.raises(SoulfraError):
             refused()
         assert (world.sequencer.transit_digest(), world.digest(), world.sequencer._boundary_digest()[0]) == before
@@ -367,7 +368,7 @@ TABLES: dict[str, Callable[[World], object]] = {
     "ledger": lambda world: world.sequencer.totals.ledger.update({"gold": 1}),
     "ledger's name": lambda world: world.sequencer.totals.ledger.update({"wood": 1}),
     "state": lambda world: setattr(world.sequencer.members["a"], "state", "error"),
-    "error": lambda world: world.sequencer._fail("a", *seated_and_grant(world), Failure("x")),
+    "error": lambda world: world.sequencer._fail("a", *seated_and_grant(world)),
     "period": lambda world: setattr(world.sequencer.members["a"], "period", 2),
     "member's digest": lambda world: setattr(world.sequencer.members["a"], "digest", b"x" * 32),
     "member": lambda world: world.sequencer.members.pop("b"),
@@ -380,9 +381,9 @@ def event(deliver_at: int = 8) -> Event:
     return Event("e", "a", 7, "b", "note", encode({}), 1, deliver_at)
 
 
-def seated_and_grant(world: World) -> Any:
+def seated_and_grant(world: World) -> tuple[Seated, Grant, Failure]:
     seated = world.sequencer.members["a"]
-    return seated, world.sequencer._grant(seated, 1, 0, (), (), False)
+    return seated, world.sequencer._grant(seated, 1, 0, (), (), False), Failure("x")
 
 
 def test_every_table_shows_in_the_digest() -> None:

@@ -210,7 +210,7 @@ def test_the_contract_follows_from_rules_and_commands() -> None:
     assert contract.handles == {"ring", "strike", "echo", "fork", "call", "within", "choir"}
     assert contract.commands == {"pull", "travel"}
     assert contract.told_realms == {"travel"}
-    assert (contract.kind, contract.emits, contract.subscribes) == ("bells", {"peal"}, {"ring"})
+    assert (contract.kind, contract.emits, contract.subscribes) == ("bells", frozenset({"peal"}), frozenset({"ring"}))
 
 
 def test_inherited_rules_come_first_and_an_overridden_one_keeps_its_place() -> None:

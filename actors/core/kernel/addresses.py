@@ -89,8 +89,9 @@ class RealmCoordinate:
             AddressError: the key has not four parts, or one of them is malformed.
         """
         parts = key.split(SEPARATOR)
-        if len(parts) != 4 or not parts[3].isdecimal():
+        density = parts[-1] if parts[-1].isdecimal() and len(parts[-1]) <= PART_CHARACTERS_MAX else "0"
+        if len(parts) != 4 or str(int(density)) != parts[3]:
             raise AddressError(
                 f"STAT7 key {key!r} must read realm_id:adjacency:resonance:density, density a whole number."
             )
-        return cls(parts[0], realm_type, parts[1], parts[2], int(parts[3]))
+        return cls(parts[0], realm_type, parts[1], parts[2], int(density))

@@ -19,7 +19,7 @@ class Cascades:
 
     def add(self, trace: Trace) -> None:
         """Notes one step; the oldest beyond the limit is forgotten."""
-        if not self._traces_max:
+        if not self._traces_max or trace.event_id in self._traces:
             return
         self._traces[trace.event_id] = trace
         if trace.cause:
@@ -40,10 +40,15 @@ class Cascades:
         """
         if event_id not in self._traces:
             return []
-        first = event_id
-        while self._traces[first].cause in self._traces:
-            first = self._traces[first].cause
-        found = [first]
+        first, passed = event_id, {event_id}
+        while (
+            cause := self._traces[first].cause
+        ) in self._traces and cause not in passed:  # a driver may name any cause
+            first = cause
+            passed.add(cause)
+        found, known = [first], {first}
         for at in found:  # grows while it is read: breadth first
-            found.extend(effect for effect in self._effects.get(at, ()) if effect in self._traces)
+            effects = [effect for effect in self._effects.get(at, ()) if effect in self._traces and effect not in known]
+            found.extend(effects)
+            known.update(effects)
         return [self._traces[found_id] for found_id in found]

@@ -62,12 +62,17 @@ def decode(encoded: bytes) -> Plain:
     """The value of a canonical encoding. Tuples come back as lists.
 
     Raises:
-        ValueError: not MessagePack, or cut off.
+        ValueError: not MessagePack, cut off, or not plain data.
     """
     try:
-        return _decoder.decode(encoded)
-    except msgspec.DecodeError as error:
+        value = _decoder.decode(encoded)
+        _check(value, 0)
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # msgspec's DecodeError and Python's UnicodeDecodeError are ValueErrors
         raise ValueError(f"damaged encoding: {error}") from None
+    return value
 
 
 def bounded(value: Plain, what: str) -> bytes:

@@ -65,6 +65,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
 
 CARRIED_MAX = 2**53
 """Sums over a thousand such events still fit into the 64 bits of the codec."""
+DELIVER_AT_MAX = 2**53
 QUANTITIES_MAX = 16
 EVENT_ID_CHARACTERS_MAX = 256
 PATH_MEMBERS_MAX = 32

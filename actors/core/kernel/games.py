@@ -49,11 +49,11 @@ class Seated:
         return self.registration is not None
 
     def identity(self) -> Plain:
-        """What the digest covers of it besides its own state."""
+        """What the digest covers of it besides its own state. Not the words of its error: they may name an address."""
         registration = self.registration
-        return [
-            "" if registration is None else registration.stat7_key,
-            self.period,
-            self.state,
-            "" if self.error is None else self.error.message,
-        ]
+        birth = (
+            []
+            if registration is None
+            else [registration.stat7_key, registration.spec.factory, registration.spec.params]
+        )
+        return [birth, self.period, self.state, self.error is not None]

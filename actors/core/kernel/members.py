@@ -18,7 +18,7 @@ import msgspec
 from actors.core.kernel.addresses import checked_part
 from actors.core.kernel.codec import Plain, bounded
 from actors.core.kernel.errors import MemberError
-from actors.core.kernel.events import PATH_MEMBERS_MAX, Event, Trace, checked_carries
+from actors.core.kernel.events import DELIVER_AT_MAX, PATH_MEMBERS_MAX, Event, Trace, checked_carries
 from actors.core.kernel.states import State
 from actors.core.kernel.streams import Streams
 
@@ -29,6 +29,8 @@ REPLAYED = "replayed"
 NONE = "none"
 """Recovery level: the member cannot be brought back, because the same inputs may give other results."""
 RECOVERY_LEVELS = (CAPTURED, REPLAYED, NONE)
+
+LEDGER_CHANGE_MAX = 2**63 - 1
 
 TRACES_PER_GRANT_MAX = 1_000
 """Traces are for people; a million of them a tick would cost more than the tick."""
@@ -43,6 +45,8 @@ class Birth(msgspec.Struct, frozen=True):
         lineage: what its random draws go by; its id, until forks bring twins.
         local_ticks: local ticks it gets in one grant.
         cascade_depth_max: how deep its reaction rules may cascade within one local tick.
+        first_sequence: where its numbers begin; not 0 if a member of that id was removed before, so that event ids stay
+            unique.
     """
 
     member_id: str
@@ -50,6 +54,7 @@ class Birth(msgspec.Struct, frozen=True):
     lineage: str
     local_ticks: int = 10
     cascade_depth_max: int = 5
+    first_sequence: int = 0
 
     def streams(self) -> Streams:
         """Its random draws."""
@@ -61,7 +66,7 @@ class Contract(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: what it is, for people: "city", "mesa", "players".
-        emits: event types it may send; sending another is a bad send and goes to the dead letters.
+        emits: event types it may send; sending another is its own mistake and discards the turn.
         handles: event types it takes in.
         subscribes: broadcast types it is subscribed to when registered, unless the registration says otherwise.
         commands: verbs that may be addressed to it from outside.
@@ -250,6 +255,11 @@ class Turn:
         path = self.handling.path if self.handling is not None else ()
         if path[-1:] != (self.member_id,):
             path = (*path, self.member_id)[-PATH_MEMBERS_MAX:]
+        due = self.control_tick + 1 if deliver_at is None else deliver_at
+        if isinstance(due, bool) or not isinstance(due, int) or abs(due) > DELIVER_AT_MAX:
+            raise MemberError(f"{self.member_id}: deliver_at {deliver_at!r} is no control tick; use a whole number.")
+        if cause is not None and not (isinstance(cause, str) and cause.isprintable()):
+            raise MemberError(f"{self.member_id}: cause {cause!r} is no id of an event or command.")
         event = Event(
             self.new_event_id(),
             self.member_id,
@@ -258,7 +268,7 @@ class Turn:
             event_type,
             payload(data, event_type),
             self.control_tick,
-            self.control_tick + 1 if deliver_at is None else deliver_at,
+            due,
             self.present_cause if cause is None else cause,
             path,
             checked_carries(carries),
@@ -277,7 +287,16 @@ class Turn:
         return f"{self.member_id}#{self.sequence - 1}"
 
     def enter_ledger(self, quantity: str, change: int) -> None:
-        """States that this turn created (or, negative, destroyed) some of a conserved quantity on purpose."""
+        """States that this turn created (or, negative, destroyed) some of a conserved quantity on purpose.
+
+        Raises:
+            MemberError: not a whole number, or one that 64 bits cannot hold.
+        """
+        checked_part(quantity, "quantity")
+        if isinstance(change, bool) or not isinstance(change, int) or abs(change) > LEDGER_CHANGE_MAX:
+            raise MemberError(
+                f"{self.member_id}: a ledger has whole numbers up to {LEDGER_CHANGE_MAX}, not {change!r}."
+            )
         self.ledger[quantity] = self.ledger.get(quantity, 0) + change
 
     def trace(self, record: Trace) -> None:

@@ -118,7 +118,9 @@ class Post:
         letter = DeadLetter(event, target, reason, control_tick)
         self.dead_letters.append(letter)
         self.dead_letters_count += 1
-        self._dead_letters_chain = fold(self._dead_letters_chain, digest_of(_encoder.encode(letter)))
+        self._dead_letters_chain = fold(
+            self._dead_letters_chain, digest_of(event_digest(event), _encoder.encode([target, control_tick]))
+        )  # not the reason: it may hold the words of a member's error
         if len(self.dead_letters) > self._dead_letters_max:
             for quantity, amount in self.dead_letters.popleft().event.carries:
                 self.lost[quantity] += amount
@@ -137,14 +139,15 @@ class Post:
         for member_id in sorted(self._mailboxes):
             yield from order(self._mailboxes[member_id])
 
-    def in_flight_to(self, member_id: str) -> list[Event]:
-        """What a member will hear, in the order in which it will."""
-        events = order(self._mailboxes.get(member_id, ()))
-        for control_tick in sorted(self._calendar):
-            for event in order(self._calendar[control_tick]):
-                if member_id in self._receivers(event):
-                    events.append(event)
-        return events
+    def in_flight_to(self, member_id: str, control_tick: int, period: int) -> list[Event]:
+        """What a member of a period will hear from a control tick on, in the order in which it will."""
+        next_grant = control_tick // period + 1
+        due = [event for events in self._calendar.values() for event in events if member_id in self._receivers(event)]
+
+        def heard(event: Event) -> int:
+            return max(next_grant, -(-event.deliver_at // period))
+
+        return sorted(order([*self._mailboxes.get(member_id, ()), *due]), key=heard)
 
     def pending(self) -> int:
         """How many events are under way."""

@@ -10,11 +10,13 @@ needs it again, not before. A member that cannot be captured is rebuilt from bir
 import traceback
 from collections.abc import Callable, Mapping
 
+from actors.core.kernel.addresses import checked_part
 from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.digests import NO_DIGEST, member_digest
 from actors.core.kernel.errors import CallerError, CommandRefusedError, MemberError, ProtocolError
 from actors.core.kernel.members import (
     CAPTURED,
+    NONE,
     Birth,
     Command,
     CommandResult,
@@ -33,6 +35,24 @@ CHECKPOINT_INTERVAL_GRANTS = 64
 
 TRACEBACK_CHARACTERS_MAX = 8_000
 """Enough for the innermost frames, which are at the end."""
+
+
+MESSAGE_CHARACTERS_MAX = 1_000
+"""A line for people; it stands in every read of the clock's state."""
+
+
+def _told(error: BaseException) -> str:
+    """An error in one line that can be read and written everywhere, whatever its class does with `str`."""
+    try:
+        words = str(error)
+    except Exception:  # the user's own class
+        words = "(its text cannot be had)"
+    return _writable(f"{type(error).__name__}: {words}"[:MESSAGE_CHARACTERS_MAX])
+
+
+def _writable(text: str) -> str:
+    """Without lone surrogates, which no encoding has."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Seat:
@@ -55,7 +75,7 @@ class Seat:
         self._epoch = 0
         self._number = 0
         self._local_tick = 0
-        self._sequence = 0
+        self._sequence = birth.first_sequence
         self._kept: Outbox | None = None
         self._turn: Turn | None = None
         self._failed = False
@@ -63,7 +83,8 @@ class Seat:
         self._since: list[Grant] = []
         self._publish()
         self._digest, self._digest_current = self._take_digest(), True
-        self._take_checkpoint()
+        if self.contract.recovery == CAPTURED:
+            self._checkpoint = (encode_state(self._member.capture()), self._local_tick, self._sequence)
 
     def advance(self, grant: Grant) -> Outbox:
         """Carries out one grant, once.
@@ -78,16 +99,15 @@ class Seat:
         if grant.number != self._number + 1:
             raise ProtocolError(f"{self._birth.member_id}: grant {grant.number} after {self._number}.")
         self._epoch = grant.epoch
-        self._number = grant.number
-        self._stand()
         try:
+            self._stand()
             outbox = self._carry_out(grant)
-        except Exception as error:  # a member's own mistake must not reach the others
+        except (Exception, SystemExit) as error:  # a member's own mistake must not reach the others
             outbox = self._discard(grant, error)
-        else:
-            self._since.append(grant)
-            if len(self._since) >= CHECKPOINT_INTERVAL_GRANTS:
-                self._take_checkpoint()
+        except BaseException:  # an interrupt: the turn is undone and may be given again
+            self._failed, self._turn = True, None
+            raise
+        self._number = grant.number
         self._kept = outbox
         return outbox
 
@@ -95,13 +115,8 @@ class Seat:
         """How the member stands, as an outbox that says nothing: what the clock learns at registration and restart."""
         self._stand()
         self._digest, self._digest_current = self._take_digest(), True
-        return Outbox(
-            self._number,
-            self._local_tick,
-            digest=self._digest,
-            measures=dict(self._member.measures()),
-            totals=dict(self._member.totals()),
-        )
+        measures, totals = self._figures
+        return Outbox(self._number, self._local_tick, digest=self._digest, measures=measures, totals=totals)
 
     @property
     def progress(self) -> int:
@@ -124,6 +139,24 @@ class Seat:
         return {"value": view.query(verb, arguments), "boundary": boundary}
 
     def _carry_out(self, grant: Grant) -> Outbox:
+        outbox, sequence = self._live(grant)
+        view = self._member.view()
+        document = None
+        if self.contract.recovery == CAPTURED and len(self._since) + 1 >= CHECKPOINT_INTERVAL_GRANTS:
+            document = encode_state(self._member.capture())
+        # Nothing of the seat has changed so far, and nothing below can fail.
+        self._local_tick, self._sequence, self._turn = outbox.local_tick, sequence, None
+        self._digest, self._digest_current = outbox.digest or self._digest, bool(outbox.digest)
+        self._figures = (outbox.measures, outbox.totals)
+        self._published: tuple[View, dict[str, Plain]] = (view, self._boundary(grant))
+        self._since.append(grant)
+        if document is not None:
+            self._checkpoint = (document, self._local_tick, self._sequence)
+            self._since.clear()
+        return outbox
+
+    def _live(self, grant: Grant) -> tuple[Outbox, int]:
+        """Lets the member live through a grant; its outbox and its next sequence number."""
         turn = Turn(self._birth, self.contract, self._streams, grant, self._local_tick, self._sequence)
         self._turn = turn
         results = tuple(self._command(turn, command) for command in grant.commands)
@@ -137,21 +170,21 @@ class Seat:
             tuple(turn.events),
             results,
             digest,
-            {name: float(value) for name, value in self._member.measures().items()},
-            {name: int(value) for name, value in self._member.totals().items()},
+            *self._take_figures(),
             turn.ledger,
             tuple(turn.traces),
             turn.cascades_cut,
         )
-        view = self._member.view()
-        self._local_tick, self._sequence, self._turn = local_tick, turn.sequence, None
-        self._digest, self._digest_current = digest or self._digest, bool(digest)
-        self._published: tuple[View, dict[str, Plain]] = (view, self._boundary(grant))
-        return outbox
+        return outbox, turn.sequence
+
+    def _take_figures(self) -> tuple[dict[str, float], dict[str, int]]:
+        measures = {name: float(value) for name, value in self._member.measures().items()}
+        totals = {checked_part(name, "quantity"): int(value) for name, value in self._member.totals().items()}
+        return measures, totals
 
     def _command(self, turn: Turn, command: Command) -> CommandResult:
         turn.command_id = command.command_id
-        said = len(turn.events)
+        before = (turn.sequence, dict(turn.ledger), len(turn.traces), turn.cascades_cut)
         try:
             if command.verb not in self.contract.commands:
                 raise CommandRefusedError(
@@ -159,51 +192,64 @@ class Seat:
                 )
             value = encode(self._member.command(turn, command.verb, decode(command.payload)))
         except CallerError as error:
-            if len(turn.events) != said:
-                raise MemberError(f"{command.verb!r} spoke before it refused; refuse first.") from error
+            if (turn.sequence, turn.ledger, len(turn.traces), turn.cascades_cut) != before:
+                raise MemberError(f"{command.verb!r} spoke or kept books before it refused; refuse first.") from error
             return CommandResult(command.command_id, b"", error.code, error.message)
         finally:
             turn.command_id = ""
         return CommandResult(command.command_id, value)
 
-    def _discard(self, grant: Grant, error: Exception) -> Outbox:
+    def _discard(self, grant: Grant, error: BaseException) -> Outbox:
         self._failed, self._turn = True, None
-        text = "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS_MAX:]
-        kept = self._kept
-        message = f"{type(error).__name__}: {error}"
+        text = _writable("".join(traceback.format_exception(error)))[-TRACEBACK_CHARACTERS_MAX:]
+        message = _told(error)
         if not self._digest_current:  # commands came since the last one was taken
-            self._stand()
-            self._digest, self._digest_current = self._take_digest(), True
+            try:
+                self._stand()
+                self._digest, self._digest_current = self._take_digest(), True
+            except MemberError as second:  # the digest stays that of the last boundary that had one
+                message = f"{message} (and {second.message})"
+        measures, totals = self._figures
         return Outbox(
             grant.number,
             self._local_tick,
             digest=self._digest,
-            measures=kept.measures if kept is not None else {},
-            totals=kept.totals if kept is not None else dict(self._initial_totals),
+            measures=measures,
+            totals=totals,
             failure=Failure(message, text),
         )
 
     def _stand(self) -> None:
-        """Rebuilds the member if its last turn was discarded, so that it stands at the boundary before it."""
+        """Rebuilds the member if its last turn was discarded, so that it stands at the boundary before it.
+
+        Raises:
+            MemberError: it cannot be rebuilt.
+        """
         if not self._failed:
             return
+        if self.contract.recovery == NONE:
+            raise MemberError(f"{self._birth.member_id} cannot be rebuilt: its recovery is {NONE!r}; remove it.")
+        local_tick, sequence = self._local_tick, self._sequence
+        try:
+            self._rebuild()
+        except (Exception, SystemExit) as error:
+            raise MemberError(f"{self._birth.member_id} cannot be rebuilt: {_told(error)}.") from error
+        finally:
+            self._local_tick, self._sequence, self._turn = local_tick, sequence, None
+        self._failed = False
+
+    def _rebuild(self) -> None:
         self._member = self._make(self._birth)
-        self._local_tick, self._sequence = 0, 0
+        self._local_tick, self._sequence = 0, self._birth.first_sequence
         if self._checkpoint is not None:
             document, self._local_tick, self._sequence = self._checkpoint
             self._member.restore(decode_state(document))
         for grant in self._since:
-            self._carry_out(grant)
-        self._failed = False
-
-    def _take_checkpoint(self) -> None:
-        if self.contract.recovery != CAPTURED:
-            return
-        self._checkpoint = (encode_state(self._member.capture()), self._local_tick, self._sequence)
-        self._since.clear()
+            outbox, self._sequence = self._live(grant)
+            self._local_tick = outbox.local_tick
 
     def _publish(self) -> None:
-        self._initial_totals = dict(self._member.totals())
+        self._figures = self._take_figures()
         self._published = (self._member.view(), {"branch": "", "control_tick": 0, "number": 0, "epoch": 0})
 
     def _boundary(self, grant: Grant) -> dict[str, Plain]:

@@ -42,7 +42,7 @@ from actors.core.kernel.errors import (
     UnknownMemberError,
     error_from,
 )
-from actors.core.kernel.events import Event, Trace, checked_carries, order
+from actors.core.kernel.events import Event, Trace, checked_carries, event_digest, order
 from actors.core.kernel.games import BOOTING, ERROR, RUNNING, Seated
 from actors.core.kernel.members import Birth, Command, Failure, Grant, Outbox
 from actors.core.kernel.postings import Post
@@ -52,6 +52,10 @@ EPOCH = 1
 """The vault will allocate epochs; until there is one, there is one clock."""
 
 BROADCAST = "*"
+
+PERIOD_CONTROL_TICKS_MAX = 1_000_000
+SEQUENCES_PER_LIFE = 1 << 40
+"""A member that takes a removed one's id begins its numbers above all that the other can have used."""
 
 
 class TickRecord(msgspec.Struct, frozen=True):
@@ -109,6 +113,7 @@ class Sequencer:
         self.cascades = Cascades(settings.traces_max)
         self._outside_ids: set[str] = set()
         self._outside_chain = NO_DIGEST
+        self._removals: Counter[str] = Counter()
 
     # ------------------------------------------------------------------------------------------------ what stands
 
@@ -133,11 +138,23 @@ class Sequencer:
             expected[name] -= amount
         return {name: (present[name], expected[name]) for name in sorted(expected)}
 
+    def in_flight_to(self, member_id: str) -> list[Event]:
+        """What a member will hear, in the order in which it will.
+
+        Raises:
+            UnknownMemberError: no such member.
+        """
+        return self.post.in_flight_to(member_id, self.control_tick, self._member(member_id).period)
+
     def transit_digest(self) -> bytes:
         """The digest of everything that is no member's state."""
         games = [seated.identity() for _, seated in sorted(self.members.items())]
         return digest_of(
-            self.post.digest(), encode(games), self._outside_chain, encode(sorted(self.totals.ledger.items()))
+            self.post.digest(),
+            encode(games),
+            self._outside_chain,
+            encode(sorted((name, str(amount)) for name, amount in self.totals.ledger.items())),  # sums outgrow 64 bits
+            encode(sorted(self._removals.items())),
         )
 
     # ----------------------------------------------------------------------------------------------- control tick
@@ -303,8 +320,12 @@ class Sequencer:
             case RestartGame():
                 return (yield from self._restart(command))
             case Subscribe():
-                self._game(command.realm_id)
+                handles = self._game(command.realm_id).contract.handles
                 self._declared(command.event_type)
+                if command.event_type not in handles:
+                    raise EventRefusedError(
+                        f"{command.realm_id} does not handle {command.event_type!r}; it handles {', '.join(sorted(handles))}."
+                    )
                 self._journal(command)
                 self.post.subscribe(command.realm_id, command.event_type)
             case Unsubscribe():
@@ -315,6 +336,7 @@ class Sequencer:
                 return self._queue(command)
             case MemberCommand():
                 seated = self._commandable(command.member_id, command.verb)
+                self._check_map(command.payload, f"the arguments of {command.verb!r}", CommandRefusedError)
                 self._journal(command)
                 return (yield from self._command_round(seated, command.member_id, command.verb, command.payload))
         return None
@@ -335,18 +357,30 @@ class Sequencer:
             raise UnknownMemberError(f"no realm {realm_id!r} is registered; registered: {known}.")
         return seated
 
-    def _commandable(self, member_id: str, verb: str) -> Seated:
+    def _member(self, member_id: str) -> Seated:
         seated = self.members.get(member_id)
         if seated is None:
             raise UnknownMemberError(
                 f"no member {member_id!r} is registered; registered: {', '.join(sorted(self.members))}."
             )
+        return seated
+
+    def _commandable(self, member_id: str, verb: str) -> Seated:
+        seated = self._member(member_id)
         if seated.error is not None:
             raise CommandRefusedError(f"{member_id} is in error ({seated.error.message}); restart or remove it first.")
         if verb not in seated.contract.commands:
             verbs = ", ".join(sorted(seated.contract.commands)) or "none"
             raise CommandRefusedError(f"{member_id} has no command {verb!r}; it has {verbs}.")
         return seated
+
+    def _check_map(self, payload: bytes, what: str, refusal: type[SoulfraError]) -> None:
+        try:
+            value = decode(payload)
+        except ValueError as error:
+            raise refusal(f"{what} cannot be read: {error}.") from None
+        if not isinstance(value, dict):
+            raise refusal(f"{what} must be a map, not {type(value).__name__}.")
 
     def _declared(self, event_type: str) -> None:
         types = sorted({kind for seated in self.members.values() for kind in seated.contract.handles})
@@ -365,7 +399,8 @@ class Sequencer:
     def _birth(self, member_id: str, period: int) -> Birth:
         settings = self.settings
         local_ticks = settings.control_tick_interval_ticks * period
-        return Birth(member_id, settings.seed, member_id, local_ticks, settings.cascade_depth_max)
+        first_sequence = self._removals[member_id] * SEQUENCES_PER_LIFE if member_id in self._removals else 0
+        return Birth(member_id, settings.seed, member_id, local_ticks, settings.cascade_depth_max, first_sequence)
 
     def _seat(self, member_id: str, spawned: Spawned, command: RegisterGame | None) -> Seated:
         seated = Seated(spawned.contract, spawned.status, command)
@@ -384,8 +419,14 @@ class Sequencer:
             raise DuplicateMemberError(
                 f"realm {realm_id!r} is registered already; remove it first or choose another id."
             )
-        if isinstance(command.period, bool) or not isinstance(command.period, int) or command.period < 1:
-            raise CommandRefusedError(f"period must be a whole number from 1 upwards, not {command.period!r}.")
+        if (
+            isinstance(command.period, bool)
+            or not isinstance(command.period, int)
+            or not 1 <= command.period <= PERIOD_CONTROL_TICKS_MAX
+        ):
+            raise CommandRefusedError(
+                f"period must be a whole number from 1 to {PERIOD_CONTROL_TICKS_MAX}, not {command.period!r}."
+            )
         spawned = yield Spawn(self._birth(realm_id, command.period), command.spec)
         if isinstance(spawned, Refused):
             raise error_from(spawned.code, f"realm {realm_id!r} was not registered: {spawned.message}")
@@ -408,18 +449,25 @@ class Sequencer:
             if command.players_to == command.realm_id:
                 raise CommandRefusedError(f"players_to names {command.realm_id!r} itself; name another realm.")
             self._game(command.players_to)
+        registry = self.members.get(PLAYERS)
+        if registry is not None and registry.error is not None:
+            raise CommandRefusedError(
+                f"{PLAYERS} is in error ({registry.error.message}), and players may be in {command.realm_id!r}; "
+                f"restart {PLAYERS} first."
+            )
         self._journal(command)
         moved = yield from self._ask_players(
             "evacuate", {"realm_id": command.realm_id, "target_realm": command.players_to}
         )
         yield Dispose(command.realm_id)
         del self.members[command.realm_id]
+        self._removals[command.realm_id] += 1
         self.post.remove(command.realm_id, self.control_tick)
         self.totals.ledger.subtract(seated.totals)
         return {"realm_id": command.realm_id, "players_moved": moved or []}
 
     def _restart(self, command: RestartGame) -> Script[Plain]:
-        seated = self._game(command.realm_id)
+        seated = self._member(PLAYERS) if command.realm_id == PLAYERS else self._game(command.realm_id)
         if seated.error is None:
             raise CommandRefusedError(
                 f"realm {command.realm_id!r} is {seated.state}, not in error; nothing to restart."
@@ -434,7 +482,8 @@ class Sequencer:
             raise error_from(status.code, status.message)
         seated.stand(status)
         seated.state, seated.error = BOOTING, None
-        yield from self._ask_players("resend_roster", {"realm_id": command.realm_id})
+        if seated.is_game:
+            yield from self._ask_players("resend_roster", {"realm_id": command.realm_id})
         return {"realm_id": command.realm_id, "local_tick": seated.local_tick}
 
     def _ask_players(self, verb: str, arguments: Mapping[str, Plain]) -> Script[Plain]:
@@ -462,10 +511,8 @@ class Sequencer:
     def _queue(self, command: QueueEvent) -> Plain:
         deliver_at = self.control_tick + 1 if command.deliver_at is None else command.deliver_at
         self._check_outside(command, deliver_at)
-        position = self._journal(command)
+        position = self.position + 1
         event_id = command.event_id or f"{OUTSIDE}#{position}"
-        self._outside_ids.add(event_id)
-        self._outside_chain = fold(self._outside_chain, event_id.encode())
         event = Event(
             event_id,
             OUTSIDE,
@@ -480,6 +527,13 @@ class Sequencer:
             command.carries,
             command.claimed_source,
         )
+        try:
+            event_digest(event)
+        except (ValueError, TypeError, OverflowError) as error:  # the event as a whole must be writable
+            raise EventRefusedError(f"event {event_id!a} cannot be written down: {error}.") from None
+        self._journal(command)
+        self._outside_ids.add(event_id)
+        self._outside_chain = fold(self._outside_chain, event_id.encode())
         self.totals.ledger.update(dict(command.carries))
         self._send([event])
         return {"event_id": event_id, "deliver_at": deliver_at}
@@ -491,7 +545,9 @@ class Sequencer:
             raise EventRefusedError(
                 f"event id {command.event_id!r} contains '#', which marks ids the clock gives; drop it."
             )
-        checked_carries(dict(command.carries))
+        if checked_carries(dict(command.carries)) != tuple(sorted(command.carries)):
+            raise EventRefusedError(f"the event carries a quantity twice: {command.carries!r}; give the sum.")
+        self._check_map(command.payload, "the event's data", EventRefusedError)
         if isinstance(deliver_at, bool) or not isinstance(deliver_at, int) or deliver_at <= self.control_tick:
             raise EventRefusedError(
                 f"deliver_at {deliver_at!r} is not in the future: the clock stands at {self.control_tick}; "

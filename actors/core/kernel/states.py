@@ -16,6 +16,8 @@ from actors.core.kernel.codec import Plain, decode, encode
 
 Array = NDArray[np.generic]
 
+COLUMN_ITEM_BYTES_MAX = 8
+"""A long double has padding, whose bytes are whatever memory held."""
 COLUMN_KINDS = "biuf"
 """numpy kinds a column may have: bool, signed, unsigned, float. Objects and text have no fixed bytes."""
 
@@ -51,16 +53,28 @@ def checked_state(state: State) -> State:
         ValueError: a column of a kind without fixed bytes, columns of unequal length, or a key that is no column.
     """
     for name, section in state.items():
+        _checked_name(name, "section")
         if isinstance(section, Records):
             continue
+        for attribute, column in section.columns.items():
+            _checked_name(attribute, f"column of section {name!r},")
+            if not isinstance(column, np.ndarray) or not column.ndim:
+                raise ValueError(f"column {name}.{attribute} must be an array of at least one dimension")
         if len({len(column) for column in section.columns.values()}) > 1:
             raise ValueError(f"the columns of section {name!r} differ in length")
         for attribute, column in section.columns.items():
-            if column.dtype.kind not in COLUMN_KINDS:
+            if column.dtype.kind not in COLUMN_KINDS or column.dtype.itemsize > COLUMN_ITEM_BYTES_MAX:
                 raise ValueError(f"column {name}.{attribute} is {column.dtype}; use bool, integer or float columns")
-        if section.key and section.key not in section.columns:
-            raise ValueError(f"section {name!r} names its objects by {section.key!r}, which is not one of its columns")
+        if section.key and (section.key not in section.columns or section.columns[section.key].ndim != 1):
+            raise ValueError(
+                f"section {name!r} names its objects by {section.key!r}, which is not one of its columns of one dimension"
+            )
     return state
+
+
+def _checked_name(name: object, what: str) -> None:
+    if not isinstance(name, str) or "." in name:
+        raise ValueError(f"{what} {name!r}: a name is text without '.', which joins section and attribute")
 
 
 def _contiguous(column: Array) -> Array:
@@ -86,7 +100,7 @@ def encode_state(state: State) -> bytes:
     document: dict[str, Plain] = {}
     for name, section in checked_state(state).items():
         if isinstance(section, Records):
-            document[name] = ["records", section.objects]
+            document[name] = ["records", encode(section.objects)]
         else:
             columns = {
                 attribute: [column.dtype.newbyteorder("<").str, list(column.shape), _contiguous(column).tobytes()]
@@ -101,7 +115,7 @@ def decode_state(document: bytes) -> State:
     state: dict[str, Section] = {}
     for name, (form, *rest) in decode(document).items():
         if form == "records":
-            state[name] = Records(rest[0])
+            state[name] = Records(decode(rest[0]))
         else:
             key, columns = rest
             state[name] = Table(
@@ -143,6 +157,9 @@ def _table_differences(name: str, one: Table, other: Table) -> Iterator[Differen
     if one.columns.keys() != other.columns.keys():
         yield Difference(name, "", "columns", sorted(one.columns), sorted(other.columns))
         return
+    if one.key != other.key:
+        yield Difference(name, "", "key", one.key, other.key)
+        return
     rows_one = _rows_by_object(one)
     rows_other = _rows_by_object(other)
     for row_id in sorted(rows_one.keys() ^ rows_other.keys()):
@@ -152,11 +169,15 @@ def _table_differences(name: str, one: Table, other: Table) -> Iterator[Differen
     take_one = np.array([rows_one[row_id] for row_id in shared], dtype=np.int64)
     take_other = np.array([rows_other[row_id] for row_id in shared], dtype=np.int64)
     for attribute in sorted(one.columns):
-        a, b = one.columns[attribute][take_one], other.columns[attribute][take_other]
+        a = _contiguous(one.columns[attribute][take_one])
+        b = _contiguous(other.columns[attribute][take_other])
         if a.shape != b.shape or a.dtype != b.dtype:
             yield Difference(name, "", attribute, f"{a.dtype}{a.shape}", f"{b.dtype}{b.shape}")
             continue
-        unequal = (a != b).reshape(len(shared), -1).any(axis=1)
+        if not a.size:
+            continue
+        bits_a, bits_b = (column.reshape(len(shared), -1).view(np.uint8) for column in (a, b))
+        unequal = (bits_a != bits_b).any(axis=1)  # by bits, like the digest: NaN is itself, -0.0 is not 0.0
         for index in np.flatnonzero(unequal):
             yield Difference(name, str(shared[index]), attribute, a[index].tolist(), b[index].tolist())
 
@@ -169,10 +190,21 @@ def _rows_by_object(table: Table) -> dict[int, int]:
 
 def _record_differences(name: str, one: Records, other: Records) -> Iterator[Difference]:
     for object_id in sorted(one.objects.keys() | other.objects.keys()):
-        a, b = one.objects.get(object_id), other.objects.get(object_id)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            for attribute in sorted(a.keys() | b.keys()):
-                if encode(a.get(attribute)) != encode(b.get(attribute)):
-                    yield Difference(name, object_id, attribute, a.get(attribute), b.get(attribute))
-        elif encode(a) != encode(b):
-            yield Difference(name, object_id, "", a, b)
+        if (object_id in one.objects) != (object_id in other.objects):
+            yield Difference(name, object_id, "", *_shown(one.objects, other.objects, object_id))
+            continue
+        a, b = one.objects[object_id], other.objects[object_id]
+        if not (isinstance(a, Mapping) and isinstance(b, Mapping)):
+            if encode(a) != encode(b):
+                yield Difference(name, object_id, "", a, b)
+            continue
+        for attribute in sorted(a.keys() | b.keys()):
+            if (attribute in a) != (attribute in b):
+                yield Difference(name, object_id, attribute, *_shown(a, b, attribute))
+            elif encode(a[attribute]) != encode(b[attribute]):
+                yield Difference(name, object_id, attribute, a[attribute], b[attribute])
+
+
+def _shown(one: Mapping[str, Plain], other: Mapping[str, Plain], name: str) -> tuple[Plain, Plain]:
+    """What one side has and the other has not; a value that is None itself is told as "None"."""
+    return tuple(("None" if side[name] is None else side[name]) if name in side else None for side in (one, other))  # type: ignore[return-value]

@@ -18,6 +18,7 @@ from actors.core.kernel.digests import digest_of
 
 Words = NDArray[np.uint64]
 WORDS_PER_BLOCK = 4
+BOUND_MAX = 1 << 32
 
 
 def entity_number(name: str) -> int:
@@ -68,5 +69,11 @@ class Streams:
 
 
 def scaled(words: Words, bound: int) -> NDArray[np.int64]:
-    """Each word as a whole number in 0 … bound-1 (bound at most 2³²), by multiplication and shift: exact everywhere."""
+    """Each word as a whole number in 0 … bound-1 (bound at most 2³²), by multiplication and shift: exact everywhere.
+
+    Raises:
+        ValueError: the bound is not within 1 … 2³².
+    """
+    if not 1 <= bound <= BOUND_MAX:
+        raise ValueError(f"bound {bound} is not within 1 … {BOUND_MAX}")
     return (((words >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32)).astype(np.int64)

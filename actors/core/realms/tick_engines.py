@@ -106,12 +106,15 @@ class TickEngine:
 
     def drain(self, turn: Turn) -> None:
         """Fires rules until the queue is empty."""
-        while self._queue:
-            event, self._depth = self._queue.popleft()
-            turn.handling = event
-            for _name, rule in self._rules.get(event.event_type, ()):
-                rule(turn, event)
-        turn.handling, self._depth = None, 0
+        try:
+            while self._queue:
+                event, self._depth = self._queue.popleft()
+                turn.handling = event
+                for _name, rule in self._rules.get(event.event_type, ()):
+                    rule(turn, event)
+        finally:  # what a rule that raises leaves behind must not fire in another turn
+            self._queue.clear()
+            turn.handling, self._depth = None, 0
 
 
 def on(*event_types: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -224,8 +227,9 @@ class Realm:
         """See `Member`."""
 
     def view(self) -> View:
-        """See `Member`. By default the measures."""
-        return PlainView(dict(self.measures()))
+        """See `Member`. By default the measures; one that is NaN is shown as None."""
+        figures = {name: float(value) for name, value in self.measures().items()}
+        return PlainView({name: value if value == value else None for name, value in figures.items()})
 
     def measures(self) -> Mapping[str, float]:
         """See `Member`."""
@@ -243,4 +247,6 @@ def _methods_in_order(kind: type) -> list[tuple[str, Callable[..., Any]]]:
         for name, value in vars(base).items():
             if callable(value) and hasattr(value, "__dict__"):
                 found[name] = value
+            else:
+                found.pop(name, None)  # `rule = None` in a subclass takes a rule away
     return list(found.items())
