@@ -23,6 +23,8 @@ OBJECT_STORE_BYTES = 150 << 20
 """Grants and outboxes are small and go by; Ray's default would take a third of the machine's memory."""
 START_TIMEOUT_S = 120.0
 REACH_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 10.0
+"""For the tick under way to end; a member that hangs must not hold up the end."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -89,9 +91,10 @@ class RayEngine:
     def close(self) -> None:
         """See `Engine`."""
         with contextlib.suppress(EngineError):
-            self.call("close")
+            self.begin("stop")
+            self.begin("close").wait(CLOSE_TIMEOUT_S)
         with contextlib.suppress(RayError):
-            ray.kill(self._clock)
+            ray.kill(self._clock)  # and with it the hosts, which it owns, hung ones too
         self._shut_down()
 
     def _shut_down(self) -> None:

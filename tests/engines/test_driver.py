@@ -330,3 +330,36 @@ def test_settings_out_of_range(arguments, says):
 def test_attach_is_not_there_yet():
     with pytest.raises(SettingsError, match="not there yet"):
         Multiverse.attach("home")
+
+
+@pytest.mark.ray
+def test_readers_do_not_queue_behind_commands_that_wait(ray_cluster):
+    with Multiverse(seed=1, engine="ray", realm_paths=REALMS) as mv:
+        mv.register_game("slow", RING, params={"sleep_s": 0.3})
+        mv.start(pace="fast")
+        while mv.status().state["games"][0]["state"] != "syncing":
+            time.sleep(0.05)
+        threads = [threading.Thread(target=mv.command, args=("slow", "set_luck", {"luck": n})) for n in range(20)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)
+        assert mv.query("slow", "all") is not None
+        assert mv.status().running
+        assert any(thread.is_alive() for thread in threads), "the commands were to wait for the end of a control tick"
+        for thread in threads:
+            thread.join()
+        mv.pause()
+
+
+@pytest.mark.ray
+def test_a_hung_realm_does_not_hold_up_the_end(ray_cluster, monkeypatch):
+    monkeypatch.setattr("orchestration.ray_engines.CLOSE_TIMEOUT_S", 1.0)
+    with Multiverse(seed=1, engine="ray", realm_paths=REALMS) as mv:
+        mv.register_game("hung", RING, params={"sleep_s": 1000.0})
+        process = next(member["process_id"] for member in mv.members() if member["member_id"] == "hung")
+        mv.start(pace="fast")
+        time.sleep(1)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and _alive(process):
+        time.sleep(0.1)
+    assert not _alive(process)
