@@ -107,6 +107,7 @@ class MasterClock:
         self._guard = threading.Lock()
         self._run: threading.Event | None = None  # ends the run that is under way or waits for its turn
         self._closed = self._ticking = self._paused = False
+        self._broken = ""
         self._records: deque[TickRecord] = deque(maxlen=RECORDS_KEPT_MAX)
         self._elapsed_ms: deque[float] = deque(maxlen=RECORDS_KEPT_MAX)
         self._series: deque[tuple[int, str, int, dict[str, float]]] = deque(maxlen=SERIES_ROWS_KEPT_MAX)
@@ -124,6 +125,7 @@ class MasterClock:
         return self._at_boundary(lambda: self._carry_out(command))
 
     def _carry_out(self, command: ClockCommand) -> Reply:
+        self._check_whole()
         reply = self._perform(self._sequencer.command_script(command))
         self._state = self._describe()
         return reply
@@ -157,11 +159,19 @@ class MasterClock:
         if self._closed:
             raise EngineError("the clock is closed; make a new multiverse.")
 
+    def _check_whole(self) -> None:
+        if self._broken:
+            raise EngineError(
+                f"the clock broke off after control tick {self._sequencer.control_tick}: {self._broken}; what was under way "
+                "then is lost, so it cannot go on. Make a new multiverse."
+            )
+
     def digest(self) -> str:
         """The digest of the present boundary, commands included, hexadecimal."""
         return self._at_boundary(self._take_digest)
 
     def _take_digest(self) -> str:
+        self._check_whole()
         digest = self._perform(self._sequencer.digest_script())
         self._state = self._describe()
         return digest.hex()
@@ -178,10 +188,12 @@ class MasterClock:
 
         Raises:
             CommandRefusedError: another run holds the clock.
+            EngineError: the clock is closed, or broke off in the middle of something.
         """
         stop = threading.Event()
         with self._guard:
             self._check_open()
+            self._check_whole()
             if self._run is not None:
                 raise CommandRefusedError("the clock is running already; pause it first.")
             self._run = stop
@@ -209,6 +221,8 @@ class MasterClock:
                     break
             metrics.append(self._tick())
             self._drain()
+        if schedule is not None:
+            schedule.rest()
 
     def _due_times(self, pace: Pace) -> "_Schedule | None":
         """Due times for a run: those of the run before it if that ended just now, so that commands cost no drift."""
@@ -259,6 +273,9 @@ class MasterClock:
                 effect = script.send(self._lane.perform(effect))
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+        except BaseException as error:  # half of it is done, and nobody knows which half: no boundary to go on from
+            self._broken = f"{type(error).__name__}: {error}".rstrip(": .")
+            raise
 
     # ------------------------------------------------------------------------------------------------------ reads
 
@@ -414,10 +431,15 @@ class _Schedule:
         self._late = 0
         self._worst_s = 0.0
         self._sum_s = 0.0
+        self._rested = self._begun
+
+    def rest(self) -> None:
+        """Notes that a run has ended."""
+        self._rested = time.monotonic()
 
     def goes_on(self) -> bool:
-        """Whether the next due time is not yet missed by a whole interval; else somebody has made a pause."""
-        return time.monotonic() - self._begun < (self._count + 2) * self._interval_s
+        """Whether the run before ended within the last interval, however late it was; else somebody has made a pause."""
+        return time.monotonic() - self._rested < self._interval_s
 
     def wait(self, stop: threading.Event) -> Lateness:
         """Waits until the next control tick is due; returns how late they have been so far.

@@ -31,7 +31,7 @@ def load(path: str) -> Callable[..., Any]:
                 "check the spelling, or add its folder with --realm-path."
             ) from None
         raise FactoryError(f"factory {path!r}: its module needs {error.name!r}, which is not installed.") from None
-    except Exception as error:  # the user's module runs its own code when it is imported
+    except (Exception, SystemExit) as error:  # the user's module runs its own code when it is imported
         raise FactoryError(f"factory {path!r}: its module fails to import: {type(error).__name__}: {error}.") from None
     found = getattr(module, name, None)
     if not callable(found):

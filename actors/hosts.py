@@ -53,7 +53,7 @@ class Host:
             seat = Seat(birth, _maker(factory, params))
         except SoulfraError as error:
             raise FactoryError(f"factory {spec.factory!r}: {error.message}") from error
-        except Exception as error:  # a factory is the user's code
+        except (Exception, SystemExit) as error:  # a factory is the user's code
             raise FactoryError(f"factory {spec.factory!r} raised {type(error).__name__}: {error}.") from error
         self._seat = seat
         return Spawned(seat.contract, seat.status())

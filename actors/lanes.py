@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.core.kernel.codec import Plain
-from actors.core.kernel.effects import Dispose, Effect, Exchange, Rebuild, Refused, Spawn, Spawned
+from actors.core.kernel.effects import Dispose, Effect, Exchange, Rebuild, Refused, Spawn, Spawned, T
 from actors.core.kernel.errors import SoulfraError, UnknownMemberError
 from actors.core.kernel.members import Grant, Outbox
 from actors.hosts import Host
@@ -67,7 +67,11 @@ class Lane(Protocol):
         ...
 
     def capture(self, member_id: str) -> bytes:
-        """A member's state; at a boundary only."""
+        """A member's state; at a boundary only.
+
+        Raises:
+            UnknownMemberError: no such member.
+        """
         ...
 
     def whereabouts(self) -> dict[str, Whereabouts]:
@@ -129,15 +133,11 @@ class LocalLane:
 
     def query(self, member_id: str, verb: str, arguments: Mapping[str, Plain]) -> Plain:
         """See `Lane`."""
-        if member_id not in self._hosts:
-            raise UnknownMemberError(
-                f"no member {member_id!r} is registered; registered: {', '.join(sorted(self._hosts))}."
-            )
-        return self._hosts[member_id].seat.query(verb, arguments)
+        return hosted(self._hosts, member_id).seat.query(verb, arguments)
 
     def capture(self, member_id: str) -> bytes:
         """See `Lane`."""
-        return self._hosts[member_id].seat.capture()
+        return hosted(self._hosts, member_id).seat.capture()
 
     def whereabouts(self) -> dict[str, Whereabouts]:
         """See `Lane`."""
@@ -153,6 +153,18 @@ class LocalLane:
     def close(self) -> None:
         """See `Lane`."""
         self._hosts.clear()
+
+
+def hosted(hosts: Mapping[str, T], member_id: str) -> T:
+    """A member's host.
+
+    Raises:
+        UnknownMemberError: no such member.
+    """
+    host = hosts.get(member_id)
+    if host is None:
+        raise UnknownMemberError(f"no member {member_id!r} is registered; registered: {', '.join(sorted(hosts))}.")
+    return host
 
 
 def attempt(action: Callable[[], Any]) -> Any:

@@ -10,9 +10,9 @@ from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError, Ray
 
 from actors.core.kernel.codec import Plain, decode
 from actors.core.kernel.effects import Dispose, Effect, Exchange, Lost, Rebuild, Refused, Spawn, Spawned
-from actors.core.kernel.errors import EngineError, FactoryError, UnknownMemberError, error_from
+from actors.core.kernel.errors import EngineError, FactoryError, error_from
 from actors.core.kernel.members import Grant, Outbox
-from actors.lanes import Waiting, Whereabouts
+from actors.lanes import Waiting, Whereabouts, hosted
 from actors.ray_hosts import RemoteHost, decode_outbox, encode_message
 
 HOST_START_TIMEOUT_S = 120.0
@@ -128,7 +128,10 @@ class RayLane:
             allowed = ", ".join(PLACEMENT_OPTIONS)
             return Refused(FactoryError.code, f"placement has no option {unknown[0]!r}; allowed: {allowed}.")
         if placement or not self._spares:
-            host = RemoteHost.options(**placement).remote(self._realm_paths)
+            try:
+                host = RemoteHost.options(**placement).remote(self._realm_paths)
+            except (TypeError, ValueError) as error:  # a value that Ray does not take
+                return Refused(FactoryError.code, f"placement {placement!r} cannot be used: {str(error).rstrip('.')}.")
         else:
             host = self._spares.popleft()
         spawned = self._get(host.embody_or_refuse.remote(effect.birth, effect.spec), HOST_START_TIMEOUT_S)
@@ -159,16 +162,12 @@ class RayLane:
 
     def query(self, member_id: str, verb: str, arguments: Mapping[str, Plain]) -> Plain:
         """See `Lane`."""
-        host = self._hosts.get(member_id)
-        if host is None:
-            raise UnknownMemberError(
-                f"no member {member_id!r} is registered; registered: {', '.join(sorted(self._hosts))}."
-            )
+        host = hosted(self._hosts, member_id)
         return self._value(self._get(host.query.remote(verb, arguments), READ_TIMEOUT_S))
 
     def capture(self, member_id: str) -> bytes:
         """See `Lane`."""
-        return self._value(self._get(self._hosts[member_id].capture.remote(), None))  # type: ignore[no-any-return]
+        return self._value(self._get(hosted(self._hosts, member_id).capture.remote(), None))  # type: ignore[no-any-return]
 
     @staticmethod
     def _value(reply: Any) -> Any:

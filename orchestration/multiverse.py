@@ -224,7 +224,7 @@ class Multiverse:
         realm_id = context["active_realm"]
         arguments: dict[str, Any] = {"player_id": player_id, "npc": npc, "context": context, "question": question}
         if dialogue is not None:
-            arguments["line"] = dialogue.line(context, self.query(realm_id, "npc", {"npc": npc}), question)
+            arguments["line"] = dialogue.line(context, self.query(realm_id, "npc", {"id": npc}), question)
         return self.command(realm_id, "speak", arguments)  # type: ignore[no-any-return]
 
     # --------------------------------------------------------------------------------------------------------- time
@@ -264,7 +264,12 @@ class Multiverse:
         """Runs until the clock stands at a control tick; a clock that stands there already does nothing.
 
         An interrupt from the keyboard lets the tick under way end and is raised then.
+
+        Raises:
+            CommandRefusedError: the clock runs by itself.
         """
+        if self._run is not None and not self._run.wait(0):  # this run would wait behind it for ever
+            raise CommandRefusedError("the clock is running already; pause it first.")
         ticket = self._engine.begin("advance_to", control_tick, Pace(realtime=realtime) if realtime else FAST)
         try:
             if watch is not None:
@@ -274,6 +279,8 @@ class Multiverse:
             return ticket.result()  # type: ignore[no-any-return]
         except KeyboardInterrupt:
             self._engine.call("stop")
+            while not ticket.wait(WATCH_INTERVAL_S):  # a run that was not yet under way has not heard it
+                self._engine.call("stop")
             ticket.result()
             raise
 

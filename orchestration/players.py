@@ -96,7 +96,7 @@ class Players:
         return Player(**self._ask("get_player", player_id=player_id))
 
     def list_players(self) -> list[Player]:
-        """All players, in order of their ids."""
+        """All players, in the order in which they were created."""
         return [Player(**player) for player in self._ask("list_players")]
 
     def get_warbler_context(self, player_id: str) -> dict[str, Any]:

@@ -145,12 +145,13 @@ def watch(event, arguments):
 def live():
     city = Seat(Birth("sol_1", 7, "sol_1"), lambda birth: City(birth, npcs=40))
     registry = Seat(Birth("@players", 7, "@players"), PlayerRegistry)
-    arguments = {{"name": "Alice", "race": "human", "starting_realm": "sol_1", "realms": {{"sol_1": "running"}}}}
-    registry.advance(Grant(1, "main", 1, 0, 0, (), (Command("c", "create_player", encode(arguments)),)))
+    arguments = {{"player_name": "Alice", "character_race": "human", "starting_realm": "sol_1", "realms": {{"sol_1": "running"}}}}
+    created = registry.advance(Grant(1, "main", 1, 0, 0, (), (Command("c", "create_player", encode(arguments)),)))
+    assert created.events and not created.results[0].error_code, created.results
     for number in range(1, 71):
         unheard = Event("e", "@outside", number, "sol_1", "rumour", encode({{}}), number - 1, number)
         city.advance(Grant(1, "main", number, number, 10, (unheard,) if number == 70 else ()))
-    city.status(), city.capture(), registry.query
+    city.status(), city.capture(), registry.query("list_players", {{}})
 
 sys.addaudithook(watch)
 live()

@@ -7,8 +7,8 @@ text, addresses of objects, process id, the moment), and everything its digest c
 Equal rows are not enough. A model that draws from the generators which all of a process shares (Python's `random` or
 numpy's `np.random` module) depends on its neighbours, so that is found, too, by looking at those generators' states.
 
-What passes has been found deterministic over so many steps, not proved; later differences show in the digest when a
-rebuilt member's outboxes are compared.
+What passes has been found deterministic over so many steps, not proved; later differences show when a
+rebuilt member's digest is not the one it had.
 """
 
 import json

@@ -22,7 +22,7 @@ from actors.core.kernel.commands import (
     RestartGame,
 )
 from actors.core.kernel.effects import Exchange
-from actors.core.kernel.errors import CommandRefusedError, SoulfraError, UnknownMemberError
+from actors.core.kernel.errors import CommandRefusedError, EngineError, SoulfraError, UnknownMemberError
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import decode_state
 from actors.lanes import LocalLane
@@ -359,6 +359,31 @@ def test_a_command_that_waits_when_a_run_breaks_is_answered() -> None:
         run.result(PATIENCE_S)
     assert len(journal.result(2.0)) == 1
     assert not clock.status().running
+
+
+def test_a_clock_that_broke_off_in_the_middle_does_not_go_on_as_if_nothing_had_been_lost() -> None:
+    lane = HeldLane()
+    clock = clock_of("a", lane=lane)
+    lane.holds, lane.breaks = Exchange, True
+    lane.gate.set()
+    with pytest.raises(OSError, match="the lane broke"):
+        clock.advance_to(1)
+    lane.holds = None
+    for go_on in (lambda: clock.advance_to(1), clock.digest, lambda: ask(clock, "a", "set_luck", luck=1)):
+        with pytest.raises(EngineError, match="broke off after control tick 0: OSError: the lane broke"):
+            go_on()
+    assert len(clock.journal()) == 1, "what is known can still be read"
+
+
+def test_lateness_adds_up_over_runs_that_follow_each_other() -> None:
+    settings = Settings(seed=7, control_tick_interval_ticks=4, local_tick_interval_ms=1)
+    clock = clock_of("a", settings=settings, sleep_s=0.004)
+    for control_tick in (3, 6, 9):
+        clock.advance_to(control_tick, Pace(realtime=True))
+    assert clock.status().lateness.late >= 7
+    time.sleep(0.05)
+    clock.advance_to(10, Pace(realtime=True))
+    assert clock.status().lateness.late <= 1, "after a pause it begins anew"
 
 
 def test_a_command_that_waits_when_the_clock_closes_is_answered() -> None:

@@ -488,3 +488,73 @@ def test_twins_draw_alike_and_others_do_not() -> None:
         bench.grant()
     columns = [decode_state(bench.seat.capture())["corn"].columns["corn"].tolist() for bench in (one, twin, other)]  # type: ignore[union-attr]
     assert columns[0] == columns[1] != columns[2]
+
+
+class Mint(Realm):
+    """Answers what no other process could read, or says what cannot be sent, after it has changed."""
+
+    kind = "mint"
+    emits = frozenset({"coin"})
+    worth: ClassVar[int] = 1
+    """Stands outside of the state, as no member's memory may."""
+
+    def __init__(self, birth: Birth) -> None:
+        super().__init__(birth)
+        self.coins = 0
+
+    @on("debt")
+    def owe(self, turn: Turn, event: Event) -> None:
+        self.coins += 1
+        for _ in range(3):
+            turn.enter_ledger("coins", -(2**63 - 1))
+
+    @on("riddle")
+    def whisper(self, turn: Turn, event: Event) -> None:
+        self.coins += 1
+        self.engine.emit(turn, "\ud800")
+
+    @on("forget")
+    def raise_(self, turn: Turn, event: Event) -> None:
+        raise ZeroDivisionError
+
+    @command
+    def pay(self, turn: Turn, target: str, amount: int) -> None:
+        self.coins += 1
+        turn.send(target, "coin", carries={"coins": amount})
+
+    def tick(self, turn: Turn) -> None:
+        self.coins += Mint.worth
+
+    def capture(self) -> State:
+        return {"mint": Records({"coins": self.coins})}
+
+    def restore(self, state: State) -> None:
+        self.coins = state["mint"].objects["coins"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("event_type", ["debt", "riddle"])
+def test_what_could_not_leave_the_process_discards_the_turn_on_every_engine(event_type: str) -> None:
+    bench = Bench(Mint)
+    bench.grant()
+    before = bench.standing()
+    failed = bench.grant(mail(event_type))
+    assert failed.failure is not None and "cannot be written down" in failed.failure.message
+    assert bench.standing() == before
+
+
+@pytest.mark.parametrize(("target", "amount"), [("x y", 1), ("baker", -1)])
+def test_a_command_that_changes_and_then_says_what_cannot_be_sent_is_no_refusal(target: str, amount: int) -> None:
+    bench = Bench(Mint)
+    outbox = bench.grant(commands=(asked("pay", target=target, amount=amount),), local_ticks=0)
+    assert outbox.failure is not None and "cannot be sent" in outbox.failure.message
+    assert bench.state()["mint"] == Records({"coins": 0})
+
+
+def test_a_member_that_is_rebuilt_into_something_else_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(Mint)
+    bench.grant()
+    assert bench.grant(mail("forget")).failure is not None
+    monkeypatch.setattr(Mint, "worth", 2)
+    with pytest.raises(MemberError, match="not what it was"):
+        bench.seat.status()
+    assert bench.grant().failure is not None

@@ -401,6 +401,20 @@ def test_every_table_shows_in_the_digest() -> None:
     assert alike == []
 
 
+def test_what_waits_long_is_digested_anew_when_something_joins_it() -> None:
+    digests = set()
+    for first_digest in (False, True):
+        world = World(registry=False)
+        world.register("r", "small:Ring")
+        world.queue("r", "shout", deliver_at=5)
+        if first_digest:
+            world.digest()
+        world.queue("r", "shout", deliver_at=5)
+        digests.add(world.digest())
+        world.tick(4)
+    assert len(digests) == 1
+
+
 def test_an_id_that_was_used_shows_in_the_digest_after_its_event_is_gone() -> None:
     digests = set()
     for name in ("e", "f"):

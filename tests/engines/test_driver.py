@@ -115,6 +115,8 @@ def test_rosters_follow_the_registry_at_every_boundary(mv):
         (lambda mv: mv.command("sol_1", "fly"), CommandRefusedError, "set_luck"),
         (lambda mv: mv.command("sol_1", "set_luck", {"lack": 1}), CommandRefusedError, "luck"),
         (lambda mv: mv.query("sol_9", "all"), UnknownMemberError, "sol_9"),
+        (lambda mv: mv.state_of("sol_9"), UnknownMemberError, "sol_9"),
+        (lambda mv: mv.register_game("sol_9", RING, placement={"num_cpus": "many"}), FactoryError, "num_cpus"),
         (lambda mv: mv.query("sol_1", "everything"), CommandRefusedError, "everything"),
         (lambda mv: mv.queue_cross_game_event(CrossGameEvent("", "x", "sol_9", "token")), UnknownMemberError, "sol_9"),
         (lambda mv: mv.queue_cross_game_event(CrossGameEvent("", "x", "sol_1", "opera")), EventRefusedError, "opera"),
@@ -236,6 +238,29 @@ def test_a_running_clock_takes_commands_at_its_boundaries(mv):
     entries = mv.journal()
     assert [entry.position for entry in entries] == list(range(1, 8))
     assert mv.execute_control_tick()["control_tick_id"] == boundary["control_tick"] + 1
+
+
+def test_a_clock_that_runs_by_itself_refuses_another_run(mv):
+    mv.start(pace="fast")
+    with pytest.raises(CommandRefusedError, match="running already"):
+        mv.run(2)
+    with pytest.raises(CommandRefusedError, match="running already"):
+        mv.execute_control_tick()
+    boundary = mv.pause()
+    assert mv.execute_control_tick()["control_tick_id"] == boundary["control_tick"] + 1
+
+
+def test_a_generator_of_ones_own_speaks_through_the_npc():
+    class Echo:
+        def line(self, context, npc, question):
+            return f"{npc['name']} the {npc['role']} to {context['player_name']}: {question}"
+
+    with Multiverse(seed=7, engine="local") as mv:
+        mv.register_game("sol_1", "actors.core.realms.city:City", params={"npcs": 5})
+        alice = mv.players.create_player("Alice", "human", "sol_1")
+        mv.run(1)
+        said = mv.speak(alice.player_id, 0, "Who goes there?", Echo())
+        assert said["line"] == f"{said['name']} the merchant to Alice: Who goes there?"
 
 
 def test_reads_say_which_boundary_they_are_of(mv):

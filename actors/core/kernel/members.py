@@ -17,7 +17,7 @@ import msgspec
 
 from actors.core.kernel.addresses import checked_part
 from actors.core.kernel.codec import Plain, bounded
-from actors.core.kernel.errors import MemberError
+from actors.core.kernel.errors import CallerError, MemberError
 from actors.core.kernel.events import DELIVER_AT_MAX, PATH_MEMBERS_MAX, Event, Trace, checked_carries
 from actors.core.kernel.states import State
 from actors.core.kernel.streams import Streams
@@ -226,9 +226,12 @@ class Turn:
             The event's id.
 
         Raises:
-            MemberError: an event type that the member does not declare, or data that is not plain.
+            MemberError: an event type that the member does not declare, a malformed target or quantity, or data that is
+                not plain.
         """
-        return self._say(checked_part(target, "target"), event_type, data, deliver_at, carries, cause)
+        if target is None:
+            raise MemberError(f"{self.member_id}: send needs a target; to tell all subscribers, broadcast.")
+        return self._say(target, event_type, data, deliver_at, carries, cause)
 
     def broadcast(
         self,
@@ -260,18 +263,23 @@ class Turn:
             raise MemberError(f"{self.member_id}: deliver_at {deliver_at!r} is no control tick; use a whole number.")
         if cause is not None and not (isinstance(cause, str) and cause.isprintable()):
             raise MemberError(f"{self.member_id}: cause {cause!r} is no id of an event or command.")
+        try:  # not a refusal of the command being carried out: the member may have changed already
+            checked_target = None if target is None else checked_part(target, "target")
+            carried = checked_carries(carries)
+        except CallerError as error:
+            raise MemberError(f"{self.member_id}: {event_type!r} cannot be sent: {error.message}") from None
         event = Event(
             self.new_event_id(),
             self.member_id,
             self.sequence - 1,
-            target,
+            checked_target,
             event_type,
             payload(data, event_type),
             self.control_tick,
             due,
             self.present_cause if cause is None else cause,
             path,
-            checked_carries(carries),
+            carried,
         )
         self.events.append(event)
         return event.event_id

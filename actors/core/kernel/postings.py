@@ -32,6 +32,7 @@ class Post:
     def __init__(self, inbox_events_max: int, dead_letters_max: int) -> None:
         self._inbox_events_max = inbox_events_max
         self._calendar: dict[int, list[Event]] = {}
+        self._calendar_digests: dict[int, bytes] = {}
         self._mailboxes: dict[str, list[Event]] = {}
         self._subscribers: dict[str, set[str]] = {}
         self.dead_letters: deque[DeadLetter] = deque()
@@ -60,6 +61,7 @@ class Post:
         """Takes events in; each waits for its `deliver_at`."""
         for event in events:
             self._calendar.setdefault(event.deliver_at, []).append(event)
+            self._calendar_digests.pop(event.deliver_at, None)
 
     def deliver(
         self, control_tick: int, handled: Mapping[str, frozenset[str]], absent: Mapping[str, str]
@@ -75,6 +77,7 @@ class Post:
             Deliveries by (source, receiver, event type).
         """
         flows: Counter[tuple[str, str, str]] = Counter()
+        self._calendar_digests.pop(control_tick, None)
         for event in order(self._calendar.pop(control_tick, ())):
             for member_id in self._receivers(event):
                 reason = self._refusal(event, member_id, handled, absent)
@@ -162,11 +165,20 @@ class Post:
             total.update(dict(letter.event.carries))
         return total
 
+    def _slot_digest(self, control_tick: int) -> bytes:
+        """The digests of what waits for one control tick, in order; taken once, however many boundaries it waits."""
+        found = self._calendar_digests.get(control_tick)
+        if found is None:
+            found = b"".join(event_digest(event) for event in order(self._calendar[control_tick]))
+            self._calendar_digests[control_tick] = found
+        return found
+
     def digest(self) -> bytes:
         """The digest of all this."""
         waiting = [(member_id, self._mailboxes[member_id]) for member_id in sorted(self._mailboxes)]
         return digest_of(
-            b"".join(event_digest(event) for event in self.in_flight()),
+            b"".join(self._slot_digest(control_tick) for control_tick in sorted(self._calendar))
+            + b"".join(event_digest(event) for _, events in waiting for event in order(events)),
             _encoder.encode([(member_id, len(events)) for member_id, events in waiting]),
             _encoder.encode([(kind, sorted(self._subscribers[kind])) for kind in sorted(self._subscribers)]),
             self._dead_letters_chain,

@@ -10,6 +10,8 @@ needs it again, not before. A member that cannot be captured is rebuilt from bir
 import traceback
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from actors.core.kernel.addresses import checked_part
 from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.digests import NO_DIGEST, member_digest
@@ -48,6 +50,21 @@ def _told(error: BaseException) -> str:
     except Exception:  # the user's own class
         words = "(its text cannot be had)"
     return _writable(f"{type(error).__name__}: {words}"[:MESSAGE_CHARACTERS_MAX])
+
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def _check_written(member_id: str, said: object) -> None:
+    """Finds out in the member's turn, on every engine, what could not leave its process.
+
+    Raises:
+        MemberError: a whole number beyond 64 bits, or text that no encoding has.
+    """
+    try:
+        _encoder.encode(said)
+    except (ValueError, OverflowError, TypeError) as error:
+        raise MemberError(f"what {member_id} answers cannot be written down: {error}.") from None
 
 
 def _writable(text: str) -> str:
@@ -175,6 +192,7 @@ class Seat:
             tuple(turn.traces),
             turn.cascades_cut,
         )
+        _check_written(self._birth.member_id, outbox)
         return outbox, turn.sequence
 
     def _take_figures(self) -> tuple[dict[str, float], dict[str, int]]:
@@ -236,6 +254,10 @@ class Seat:
             raise MemberError(f"{self._birth.member_id} cannot be rebuilt: {_told(error)}.") from error
         finally:
             self._local_tick, self._sequence, self._turn = local_tick, sequence, None
+        if self._digest_current and self._take_digest() != self._digest:
+            raise MemberError(
+                f"{self._birth.member_id} was rebuilt and is not what it was: its replay gave another state; remove it."
+            )
         self._failed = False
 
     def _rebuild(self) -> None:
@@ -250,6 +272,7 @@ class Seat:
 
     def _publish(self) -> None:
         self._figures = self._take_figures()
+        _check_written(self._birth.member_id, self._figures)
         self._published = (self._member.view(), {"branch": "", "control_tick": 0, "number": 0, "epoch": 0})
 
     def _boundary(self, grant: Grant) -> dict[str, Plain]:
