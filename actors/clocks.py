@@ -375,7 +375,7 @@ class MasterClock:
         """Totals since the beginning: deliveries by type, and for each conserved quantity what is and what should be."""
         return self._at_boundary(
             lambda: {
-                "delivered_by_type": dict(sorted(self._sequencer.post.delivered_by_type.items())),
+                "delivered_by_type": dict(sorted(self._sequencer.totals.delivered_by_type.items())),
                 "conservation": self._sequencer.conservation(),
             }
         )

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from actors.core.kernel.errors import FactoryError
+from actors.core.kernel.errors import FactoryError, told
 
 
 def add_realm_paths(realm_paths: Iterable[str]) -> None:
@@ -31,8 +31,8 @@ def load(path: str) -> Callable[..., Any]:
                 "check the spelling, or add its folder with --realm-path."
             ) from None
         raise FactoryError(f"factory {path!r}: its module needs {error.name!r}, which is not installed.") from None
-    except (Exception, SystemExit) as error:  # the user's module runs its own code when it is imported
-        raise FactoryError(f"factory {path!r}: its module fails to import: {type(error).__name__}: {error}.") from None
+    except BaseException as error:  # the user's module runs its own code when it is imported, and may even exit
+        raise FactoryError(f"factory {path!r}: its module fails to import: {told(error)}.") from None
     found = getattr(module, name, None)
     if not callable(found):
         offered = ", ".join(sorted(key for key, value in vars(module).items() if isinstance(value, type))) or "none"

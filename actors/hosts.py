@@ -8,7 +8,7 @@ from actors import factories
 from actors.core.kernel.codec import Plain, decode
 from actors.core.kernel.commands import MemberSpec
 from actors.core.kernel.effects import Spawned
-from actors.core.kernel.errors import EngineError, FactoryError, SoulfraError
+from actors.core.kernel.errors import EngineError, FactoryError, SoulfraError, told
 from actors.core.kernel.members import Birth, Grant, Member, Outbox
 from actors.core.kernel.seats import Seat
 
@@ -53,8 +53,8 @@ class Host:
             seat = Seat(birth, _maker(factory, params))
         except SoulfraError as error:
             raise FactoryError(f"factory {spec.factory!r}: {error.message}") from error
-        except (Exception, SystemExit) as error:  # a factory is the user's code
-            raise FactoryError(f"factory {spec.factory!r} raised {type(error).__name__}: {error}.") from error
+        except BaseException as error:  # a factory is the user's code, and may even exit
+            raise FactoryError(f"factory {spec.factory!r} raised {told(error)}.") from error
         self._seat = seat
         return Spawned(seat.contract, seat.status())
 

@@ -14,6 +14,9 @@ from actors.core.kernel.errors import SoulfraError, UnknownMemberError
 from actors.core.kernel.members import Grant, Outbox
 from actors.hosts import Host
 
+PLACEMENT_OPTIONS = ("label_selector", "memory", "num_cpus", "resources", "runtime_env", "scheduling_strategy")
+"""Ray's own words for where an actor may live; without meaning, but checked alike, where there is one process."""
+
 
 class Whereabouts(msgspec.Struct, frozen=True):
     """Where a member lives."""

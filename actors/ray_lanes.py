@@ -1,12 +1,12 @@
 """The ray lane: plain actor calls. Simple, and always there."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError, RayTaskError
+from ray.exceptions import ActorUnavailableError, GetTimeoutError, OutOfMemoryError, RayActorError, RayTaskError
 
 from actors.core.kernel.codec import Plain, decode
 from actors.core.kernel.effects import Dispose, Effect, Exchange, Lost, Rebuild, Refused, Spawn, Spawned
@@ -15,14 +15,16 @@ from actors.core.kernel.members import Grant, Outbox
 from actors.lanes import Waiting, Whereabouts, hosted
 from actors.ray_hosts import RemoteHost, decode_outbox, encode_message
 
-HOST_START_TIMEOUT_S = 120.0
-"""A host starts in half a second; on a machine that starts a hundred at once it takes a minute."""
+HOST_START_TIMEOUT_S = 300.0
+"""A host starts in half a second; on a machine that starts a hundred at once it takes a minute.
+Checking a foreign model may take two more."""
 READ_TIMEOUT_S = 30.0
 """A view answers in microseconds; a host that takes this long is hung."""
 SLOW_AFTER_S = 0.25
 """From here on the clock asks for heartbeats and can say whom it waits for."""
-PLACEMENT_OPTIONS = ("label_selector", "memory", "num_cpus", "resources", "runtime_env", "scheduling_strategy")
 PROCESS_DIED = "its process died"
+RESENDS_MAX = 3
+"""Of a grant to a host that cannot be reached for a moment."""
 
 
 class RayLane:
@@ -61,21 +63,30 @@ class RayLane:
         try:
             replies = ray.get(list(refs.values()), timeout=SLOW_AFTER_S)
         except (GetTimeoutError, RayActorError, OutOfMemoryError):
-            return self._exchange_slowly(refs)
+            return self._exchange_slowly(refs, sent)
         return {member_id: decode_outbox(reply) for member_id, reply in zip(refs, replies, strict=True)}
 
-    def _exchange_slowly(self, refs: Mapping[str, Any]) -> dict[str, Outbox | Lost]:
+    def _exchange_slowly(self, refs: dict[str, Any], sent: Mapping[str, bytes]) -> dict[str, Outbox | Lost]:
         """One by one, watching the hosts that do not answer."""
         begun = time.monotonic() - SLOW_AFTER_S
         outboxes: dict[str, Outbox | Lost] = {}
         beats: dict[str, Any] = {}
+        again: Counter[str] = Counter()
         try:
             while len(outboxes) < len(refs):
                 waiting = {ref: member_id for member_id, ref in refs.items() if member_id not in outboxes}
                 ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=SLOW_AFTER_S)
                 for ref in ready:
-                    outboxes[waiting[ref]] = self._collect(ref)
-                    self._pending.pop(waiting[ref], None)
+                    member_id = waiting[ref]
+                    try:
+                        outboxes[member_id] = self._collect(ref)
+                        self._pending.pop(member_id, None)
+                    except ActorUnavailableError:  # it may have run; the same number comes to the same outbox
+                        again[member_id] += 1
+                        if again[member_id] > RESENDS_MAX:
+                            outboxes[member_id] = Lost(f"its process cannot be reached after {RESENDS_MAX} more tries")
+                        else:
+                            refs[member_id] = self._hosts[member_id].advance_message.remote(sent[member_id])
                 self._watch([waiting[ref] for ref in waiting if ref not in set(ready)], begun, beats)
         finally:
             self._pending = {}
@@ -86,6 +97,8 @@ class RayLane:
             return decode_outbox(ray.get(ref))
         except OutOfMemoryError:
             return Lost(f"{PROCESS_DIED}: out of memory")
+        except ActorUnavailableError:
+            raise
         except RayActorError:
             return Lost(PROCESS_DIED)
         except RayTaskError as error:
@@ -123,10 +136,6 @@ class RayLane:
 
     def _spawn(self, effect: Spawn) -> Spawned | Refused:
         placement = decode(effect.spec.placement)
-        unknown = sorted(set(placement) - set(PLACEMENT_OPTIONS))
-        if unknown:
-            allowed = ", ".join(PLACEMENT_OPTIONS)
-            return Refused(FactoryError.code, f"placement has no option {unknown[0]!r}; allowed: {allowed}.")
         if placement or not self._spares:
             try:
                 host = RemoteHost.options(**placement).remote(self._realm_paths)

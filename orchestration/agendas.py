@@ -53,6 +53,8 @@ class Agenda:
         while at < end:
             target = self.next_after(at, end)
             mv.advance_to(target, realtime=realtime, watch=watch)
+            if mv.status().boundary.control_tick < target:
+                return  # somebody has stopped the clock; what is due later is not due yet
             at = target
             self.carry_out(mv, at)
 

@@ -3,7 +3,8 @@
 Both engines reach the same `MasterClock`: the local one in this process, the Ray one as an actor (`ray_engines.py`).
 """
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Protocol
 
@@ -11,6 +12,11 @@ from actors import factories
 from actors.clocks import MasterClock
 from actors.core.kernel.settings import Settings
 from actors.lanes import LocalLane
+
+READS = frozenset({"query", "status", "stop", "series", "records"})
+"""Methods of the clock that never wait and run no turn."""
+CLOSE_TIMEOUT_S = 10.0
+"""For the tick under way to end; a member that hangs must not hold up the end."""
 
 
 class Ticket(Protocol):
@@ -72,7 +78,12 @@ class LocalTicket:
 
 
 class LocalEngine:
-    """Everything in this process; runs have a thread of their own, so that one can watch them."""
+    """Everything in this process.
+
+    Calls that may run a member's code have a thread of their own each, which an interrupt from the keyboard does not
+    reach: it ends the waiting, never a turn half-way. The threads are daemons, so a realm that hangs cannot hold up the
+    end of the program.
+    """
 
     name = "local"
     lane = ""
@@ -80,17 +91,27 @@ class LocalEngine:
     def __init__(self, settings: Settings, realm_paths: tuple[str, ...] = (), lane: LocalLane | None = None) -> None:
         factories.add_realm_paths(realm_paths)
         self._clock = MasterClock(settings, LocalLane(realm_paths) if lane is None else lane)
-        self._runs = ThreadPoolExecutor(max_workers=1, thread_name_prefix="soulfra-clock")
 
     def call(self, method: str, *arguments: Any) -> Any:
         """See `Engine`."""
-        return getattr(self._clock, method)(*arguments)
+        if method in READS:
+            return getattr(self._clock, method)(*arguments)
+        return self.begin(method, *arguments).result()
 
     def begin(self, method: str, *arguments: Any) -> Ticket:
         """See `Engine`."""
-        return LocalTicket(self._runs.submit(self.call, method, *arguments))
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(getattr(self._clock, method)(*arguments))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=work, name=f"soulfra-{method}", daemon=True).start()
+        return LocalTicket(future)
 
     def close(self) -> None:
         """See `Engine`."""
-        self._clock.close()
-        self._runs.shutdown()
+        self.call("stop")
+        self.begin("close").wait(CLOSE_TIMEOUT_S)

@@ -2,22 +2,35 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.status import Status as RichStatus
 from rich.table import Table
 from rich.text import Text
 
 from actors.clocks import Status
 
+BAR_WIDTH = 60
 REALMS_SHOWN_MAX = 20
 """More rows than a terminal has would scroll away the rest."""
 PLAIN_INTERVAL_S = 5.0
 """Without a terminal, a line of status this often."""
 STATE_STYLES = {"running": "green", "syncing": "green", "booting": "yellow", "paused": "yellow", "error": "bold red"}
+
+
+@contextmanager
+def starting(engine: str) -> Iterator[RichStatus]:
+    """Says that something is on its way until it is stopped: Ray and its actors take seconds to start."""
+    console = Console(stderr=True)
+    said = "starting Ray and an actor for each realm" if engine == "ray" else "making the realms"
+    with console.status(said) as status:
+        yield status
 
 
 class LiveStatus:
@@ -75,7 +88,9 @@ class LiveStatus:
     def _picture(self, status: Status) -> RenderableType:
         parts: list[RenderableType] = [Text(self._title, style="bold")]
         if self._end is not None:
-            parts.append(ProgressBar(total=max(self._end, 1), completed=status.boundary.control_tick, width=60))
+            bar = Table.grid()  # a bar alone would not end its line
+            bar.add_row(ProgressBar(total=max(self._end, 1), completed=status.boundary.control_tick, width=BAR_WIDTH))
+            parts.append(bar)
         parts += [self._realms(status), Text(self._headline(status), style="dim")]
         return Group(*parts)
 

@@ -1,5 +1,7 @@
 """The command line: `soulfra …`, the same as `python -m orchestration …`."""
 
+import contextlib
+import os
 import shlex
 import signal
 import sys
@@ -12,6 +14,8 @@ import typer
 from actors.core.kernel.errors import CallerError, SettingsError, SoulfraError
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
+INTERRUPTED = 130
+"""What typer makes of an interrupt."""
 
 app = typer.Typer(
     name="soulfra",
@@ -121,25 +125,34 @@ def _whole(option: str, value: int | None, least: int, most: int | None = None) 
 
 
 def _later(what: str) -> NoReturn:
-    raise SettingsError(f"{what} is not there yet: a multiverse lives as long as the program that started it.")
+    raise SettingsError(
+        f"{what!r} is not there yet: a multiverse lives as long as the program that started it; use 'soulfra simulate'."
+    )
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def up() -> int:
     """Not there yet: starts a multiverse that outlives this program."""
-    _later("soulfra up")
+    _later("up")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def down() -> int:
     """Not there yet: ends a multiverse that was started with `up`."""
-    _later("soulfra down")
+    _later("down")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def attach() -> int:
+    """Not there yet: drives a multiverse that another program started."""
+    _later("attach")
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs a command line and returns its exit code: 0 done, 1 failed, 2 wrong use. Errors are one line each."""
     try:
         code = app(args=arguments, prog_name="soulfra", standalone_mode=False)
+        sys.stdout.flush()
     except typer.TyperException as error:
         _complain(error.format_message())
         return WRONG_USE
@@ -152,6 +165,12 @@ def run(arguments: list[str] | None = None) -> int:
     except SoulfraError as error:
         _complain(error.message)
         return FAILED
+    except OSError as error:  # standard output is closed or its disk is full
+        _complain(f"the output cannot be written: {error.strerror or error}.")
+        return FAILED
+    if code == INTERRUPTED:
+        _complain("interrupted before the run began.")
+        return FAILED
     return code if isinstance(code, int) else DONE
 
 
@@ -163,7 +182,11 @@ def _complain(message: str) -> None:
 def main() -> None:
     """The entry point. A request to terminate ends a run as Ctrl-C does."""
     signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(run())
+    code = run()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.exit(code)
+    os._exit(code)  # Python would try to flush what cannot be written once more, and say so
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 from actors.clocks import FAST, Metrics, Pace, Status
 from actors.core.kernel.addresses import RealmCoordinate
@@ -22,16 +22,20 @@ from actors.core.kernel.commands import (
     Subscribe,
     Unsubscribe,
 )
-from actors.core.kernel.errors import CommandRefusedError, SettingsError
+from actors.core.kernel.errors import CommandRefusedError, EngineError, FactoryError, SettingsError
 from actors.core.kernel.events import CrossGameEvent, Event, Trace, checked_carries, realm_id_of
 from actors.core.kernel.sequencing import TickRecord
 from actors.core.kernel.settings import SEED_MAX, Settings
 from actors.core.kernel.states import State, decode_state
+from actors.lanes import PLACEMENT_OPTIONS
 from orchestration.engines import Engine, LocalEngine, Ticket
 from orchestration.players import Players
 
+T = TypeVar("T")
+
 ENGINES = ("ray", "local")
 LANES = ("ray",)
+CLOSED = "this multiverse is closed; make a new one."
 FOREVER = SEED_MAX
 """The control tick that a run without a bound goes to."""
 WATCH_INTERVAL_S = 0.1
@@ -108,6 +112,7 @@ class Multiverse:
         """Ends the multiverse; its actors go with it. A second time is no change."""
         if not self._closed:
             self._closed = True
+            self._run = None
             self._engine.close()
 
     # ------------------------------------------------------------------------------------------------------ realms
@@ -142,9 +147,13 @@ class Multiverse:
             FactoryError: there is no such factory, or it raises.
             CommandRefusedError: ids that differ, a period below 1, a type it does not handle.
         """
-        place = RealmCoordinate(realm_id) if coordinate is None else coordinate
+        place = RealmCoordinate(realm_id) if coordinate is None else _a(RealmCoordinate, coordinate, "coordinate")
+        _a(str, factory, "factory")
+        if unknown := sorted(set(_map(placement, "placement")) - set(PLACEMENT_OPTIONS)):
+            allowed = ", ".join(PLACEMENT_OPTIONS)
+            raise FactoryError(f"placement has no option {unknown[0]!r}; allowed: {allowed}.")
         spec = MemberSpec(factory, _encoded(params, "params"), _encoded(placement, "placement"))
-        chosen = None if subscriptions is None else tuple(subscriptions)
+        chosen = None if subscriptions is None else _texts(subscriptions, "subscriptions")
         return self._submit(  # type: ignore[no-any-return]
             RegisterGame(realm_id, place.key, place.realm_type, spec, period, chosen)
         )
@@ -179,7 +188,7 @@ class Multiverse:
             UnknownMemberError: its target is not registered.
             EventRefusedError: an undeclared type, a moment that has passed, an id used before, data that is not plain.
         """
-        payload = event.sealed()
+        payload = _a(CrossGameEvent, event, "event").sealed()
         return self._submit(  # type: ignore[no-any-return]
             QueueEvent(
                 event.event_id,
@@ -200,6 +209,8 @@ class Multiverse:
         Raises:
             SoulfraError: what refused it.
         """
+        _a(str, member_id, "member id")
+        _a(str, verb, "verb")
         return self._submit(MemberCommand(member_id, verb, _encoded(arguments, "arguments")))
 
     def _submit(self, command: ClockCommand) -> Any:
@@ -270,7 +281,9 @@ class Multiverse:
         """
         if self._run is not None and not self._run.wait(0):  # this run would wait behind it for ever
             raise CommandRefusedError("the clock is running already; pause it first.")
-        ticket = self._engine.begin("advance_to", control_tick, Pace(realtime=realtime) if realtime else FAST)
+        if isinstance(control_tick, bool) or not isinstance(control_tick, int):
+            raise SettingsError(f"control_tick must be a whole number, not {control_tick!r}.")
+        ticket = self._begin("advance_to", control_tick, Pace(realtime=realtime) if realtime else FAST)
         try:
             if watch is not None:
                 while not ticket.wait(WATCH_INTERVAL_S):
@@ -278,11 +291,17 @@ class Multiverse:
                 watch(self.status())
             return ticket.result()  # type: ignore[no-any-return]
         except KeyboardInterrupt:
-            self._engine.call("stop")
+            self._end_run(ticket)
+            raise
+
+    def _end_run(self, ticket: Ticket) -> None:
+        """Lets a run end at its next boundary; a second interrupt does not wait for that."""
+        try:
             while not ticket.wait(WATCH_INTERVAL_S):  # a run that was not yet under way has not heard it
                 self._engine.call("stop")
-            ticket.result()
-            raise
+        except KeyboardInterrupt:
+            waiting = "; ".join(self.status().waiting) or "the control tick under way has not ended"
+            raise EngineError(f"interrupted twice, and gave up: {waiting}.") from None
 
     def start(self, pace: str = "realtime") -> None:
         """Lets the clock run by itself, without a bound; commands are carried out at its boundaries.
@@ -298,7 +317,7 @@ class Multiverse:
             raise SettingsError(f"pace must be 'realtime' or 'fast', not {pace!r}.")
         if self._run is not None:
             raise CommandRefusedError("the clock is running already; pause it first.")
-        self._run = self._engine.begin("advance_to", FOREVER, Pace(realtime=pace == "realtime"))
+        self._run = self._begin("advance_to", FOREVER, Pace(realtime=pace == "realtime"))
 
     def pause(self) -> dict[str, Any]:
         """Stops a running clock at a boundary and says which."""
@@ -323,13 +342,13 @@ class Multiverse:
 
     def query(self, member_id: str, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """Asks a member's view of its last boundary; never waits for the clock."""
-        return self._call("query", member_id, verb, dict(arguments or {}))["value"]
+        return self.query_with_boundary(member_id, verb, arguments)[0]
 
     def query_with_boundary(
         self, member_id: str, verb: str, arguments: Mapping[str, Any] | None = None
     ) -> tuple[Any, dict[str, Plain]]:
         """Like `query`, with the boundary that the answer is of."""
-        answer = self._call("query", member_id, verb, dict(arguments or {}))
+        answer = self._call("query", member_id, verb, _map(arguments, "arguments"))
         return answer["value"], answer["boundary"]
 
     def digest(self) -> str:
@@ -388,8 +407,13 @@ class Multiverse:
 
     def _call(self, method: str, *arguments: Any) -> Any:
         if self._closed:
-            raise CommandRefusedError("this multiverse is closed; make a new one.")
+            raise CommandRefusedError(CLOSED)
         return self._engine.call(method, *arguments)
+
+    def _begin(self, method: str, *arguments: Any) -> Ticket:
+        if self._closed:
+            raise CommandRefusedError(CLOSED)
+        return self._engine.begin(method, *arguments)
 
     def __repr__(self) -> str:
         where = "closed" if self._closed else f"control tick {self.status().boundary.control_tick}"
@@ -405,7 +429,7 @@ def _settings(**values: Any) -> Settings:
 
 
 def _folder(path: str | Path) -> Path:
-    folder = Path(path).resolve()
+    folder = Path(_a((str, Path), path, "realm path")).resolve()
     if not folder.is_dir():
         raise SettingsError(f"realm path {str(path)!r} is not a folder; name the folder that holds the module.")
     return folder
@@ -421,6 +445,8 @@ def _engine(
     if lane is not None and lane not in LANES:
         raise SettingsError(f"lane must be 'ray', not {lane!r}.")
     if engine == "local":
+        if address:
+            raise SettingsError("the local engine has no address; leave it out, or use engine='ray'.")
         if lane is not None:
             raise SettingsError("the local engine has no lane; leave it out, or use engine='ray'.")
         return LocalEngine(settings, realm_paths)
@@ -431,6 +457,26 @@ def _engine(
 
 def _encoded(values: Mapping[str, Any] | None, what: str) -> bytes:
     try:
-        return bounded(dict(values), what) if values else encode({})
+        return bounded(_map(values, what), what) if values else encode({})
     except ValueError as error:
         raise CommandRefusedError(f"{what} cannot be used: {error}.") from None
+
+
+def _a(kind: type[T] | tuple[type[Any], ...], value: object, what: str) -> T:
+    """`value`, if it is of that kind."""
+    if not isinstance(value, kind):
+        names = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+        raise CommandRefusedError(f"{what} must be of type {names}, not {value!r:.80}.")
+    return cast(T, value)
+
+
+def _map(values: object, what: str) -> dict[str, Any]:
+    if values is not None and not isinstance(values, Mapping):
+        raise CommandRefusedError(f"{what} must be a map, not {values!r:.80}.")
+    return dict(values or {})
+
+
+def _texts(values: object, what: str) -> tuple[str, ...]:
+    if not isinstance(values, list | tuple | set | frozenset) or not all(isinstance(one, str) for one in values):
+        raise CommandRefusedError(f"{what} must be a list of texts, not {values!r:.80}.")
+    return tuple(sorted(values) if isinstance(values, set | frozenset) else values)

@@ -4,7 +4,9 @@ import contextlib
 import logging
 import os
 import secrets
+import signal
 import socket
+import threading
 from typing import Any
 
 import ray
@@ -14,7 +16,7 @@ from actors import factories
 from actors.core.kernel.errors import EngineError, SoulfraError
 from actors.core.kernel.settings import Settings
 from actors.ray_clocks import RemoteClock
-from orchestration.engines import Ticket
+from orchestration.engines import CLOSE_TIMEOUT_S, Ticket
 
 NAMESPACE = "soulfra"
 LOCAL_CPUS = 2
@@ -23,8 +25,6 @@ OBJECT_STORE_BYTES = 150 << 20
 """Grants and outboxes are small and go by; Ray's default would take a third of the machine's memory."""
 START_TIMEOUT_S = 120.0
 REACH_TIMEOUT_S = 5.0
-CLOSE_TIMEOUT_S = 10.0
-"""For the tick under way to end; a member that hangs must not hold up the end."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -70,14 +70,12 @@ class RayEngine:
         self, settings: Settings, realm_paths: tuple[str, ...] = (), address: str = "", hosts: int = 1
     ) -> None:
         factories.add_realm_paths(realm_paths)
-        self._owns_ray = not ray.is_initialized()
-        if self._owns_ray:
-            _start(address or os.environ.get("RAY_ADDRESS", ""))
+        _CONNECTION.join(address or os.environ.get("RAY_ADDRESS", ""))
         try:
             self._clock = RemoteClock.remote(settings, realm_paths, hosts)
             ray.get(self._clock.__ray_ready__.remote(), timeout=START_TIMEOUT_S)
         except (RayError, GetTimeoutError) as error:
-            self._shut_down()
+            _CONNECTION.leave()
             raise EngineError(f"the master clock could not be started on Ray: {_reason(error)}") from None
 
     def call(self, method: str, *arguments: Any) -> Any:
@@ -95,11 +93,36 @@ class RayEngine:
             self.begin("close").wait(CLOSE_TIMEOUT_S)
         with contextlib.suppress(RayError):
             ray.kill(self._clock)  # and with it the hosts, which it owns, hung ones too
-        self._shut_down()
+        _CONNECTION.leave()
 
-    def _shut_down(self) -> None:
-        if self._owns_ray:
+
+class _Connection:
+    """This process's connection to Ray, which all its multiverses share: the first opens it, the last closes it.
+
+    A connection that somebody else has opened is used and left as it is.
+    """
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._ours = False
+
+    def join(self, address: str) -> None:
+        """One multiverse more."""
+        if not ray.is_initialized():
+            self._users = 0
+            _start(address)
+            self._ours = True
+        self._users += 1
+
+    def leave(self) -> None:
+        """One multiverse less."""
+        self._users -= 1
+        if self._users == 0 and self._ours:
+            self._ours = False
             ray.shutdown()
+
+
+_CONNECTION = _Connection()
 
 
 def _start(address: str) -> None:
@@ -117,6 +140,7 @@ def _start(address: str) -> None:
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE_BYTES,
         }
+    on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address or "local",
@@ -130,6 +154,8 @@ def _start(address: str) -> None:
         raise EngineError(
             f"{where}: {_reason(error)} Check the address and RAY_AUTH_MODE, or use the local engine."
         ) from None
+    if threading.current_thread() is threading.main_thread() and on_terminate is not None:
+        signal.signal(signal.SIGTERM, on_terminate)  # Ray puts a handler of its own there
 
 
 def _check_reachable(address: str) -> None:

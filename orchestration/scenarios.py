@@ -167,13 +167,17 @@ def load(path: Path) -> Scenario:
         ScenarioError: it cannot be read, is not TOML, or does not fit, a line for each thing that is wrong.
     """
     try:
-        if path.stat().st_size > FILE_BYTES_MAX:
+        with path.open("rb") as file:
+            content = file.read(FILE_BYTES_MAX + 1)  # a device or a pipe has no size to ask for
+        if len(content) > FILE_BYTES_MAX:
             raise ScenarioError(f"{path}: larger than {FILE_BYTES_MAX} bytes; a scenario is a text of some pages.")
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read ({error.strerror or error}); check the path.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path}: not valid TOML: {error}.") from None
+    except RecursionError:
+        raise ScenarioError(f"{path}: nested too deep; no scenario needs that.") from None
     try:
         scenario = Scenario.model_validate(document)
     except ValidationError as error:

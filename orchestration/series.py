@@ -37,9 +37,6 @@ def write_series(path: str | os.PathLike[str], rows: Sequence[SeriesRow]) -> Non
     """
     target = checked_series_path(path)
     measures = sorted({name for row in rows for name in row.measures})
-    taken = [name for name in measures if name in LEADING_COLUMNS]
-    if taken:
-        raise SettingsError(f"measure {taken[0]!r} has the name of a column of every series; give it another name.")
     ordered = sorted(rows, key=lambda row: (row.control_tick, row.realm_id.encode()))
     write = _write_parquet if target.suffix == ".parquet" else _write_csv
     with replacing(target) as file:
@@ -108,7 +105,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 def _write_csv(file: BinaryIO, measures: Sequence[str], rows: Sequence[SeriesRow]) -> None:
     lines = csv.writer(_Encoded(file), lineterminator="\n")
-    lines.writerow([*LEADING_COLUMNS, *map(_harmless, measures)])
+    lines.writerow([*LEADING_COLUMNS, *(_harmless(_column(name)) for name in measures)])
     for row in rows:
         figures = (repr(float(row.measures[name])) if name in row.measures else "" for name in measures)
         lines.writerow([row.control_tick, _harmless(row.realm_id), row.local_tick, *figures])
@@ -122,6 +119,11 @@ class _Encoded:
 
     def write(self, text: str) -> int:
         return self._file.write(text.encode())
+
+
+def _column(measure: str) -> str:
+    """The name of a measure's column: its own, unless every series has a column of that name."""
+    return f"measure_{measure}" if measure in LEADING_COLUMNS else measure
 
 
 def _harmless(text: str) -> str:
@@ -139,5 +141,5 @@ def _write_parquet(file: BinaryIO, measures: Sequence[str], rows: Sequence[Serie
     }
     for name in measures:
         figures = [float(row.measures[name]) if name in row.measures else None for row in rows]
-        columns[name] = pa.array(figures, pa.float64())
+        columns[_column(name)] = pa.array(figures, pa.float64())
     parquet.write_table(pa.table(columns), file)

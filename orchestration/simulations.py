@@ -6,12 +6,13 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from orchestration.agendas import Agenda, set_up
 from orchestration.histories import Flow, Journey, RunHistory, SeriesRow
-from orchestration.live import LiveStatus
+from orchestration.live import LiveStatus, starting
 from orchestration.multiverse import FOREVER, Multiverse
 from orchestration.scenarios import Scenario
 from orchestration.series import checked_series_path, checked_target, write_series
@@ -62,6 +63,7 @@ def simulate(simulation: Simulation) -> int:
     with contextlib.ExitStack() as stack:
         if simulation.as_json:  # what a user's realm prints must not get into the document
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        waiting = stack.enter_context(starting(simulation.engine))
         mv = stack.enter_context(
             Multiverse(
                 scenario.seed,
@@ -76,6 +78,7 @@ def simulate(simulation: Simulation) -> int:
             )
         )
         agenda = set_up(mv, scenario)
+        waiting.stop()
         elapsed_s = _run(mv, simulation, agenda)
         history = _history(mv, simulation, elapsed_s)
     if simulation.series is not None:
@@ -132,7 +135,7 @@ def _history(mv: Multiverse, simulation: Simulation, elapsed_s: float) -> RunHis
                 "stat7_key": game["stat7_key"],
                 "state": game["state"],
                 "local_tick": game["local_tick"],
-                "npcs": int(game["measures"]["npcs"]) if "npcs" in game["measures"] else None,
+                "npcs": _whole(game["measures"].get("npcs")),
                 "digest": game["digest"],
                 "error": game["error"],
                 "recovery": game["recovery"],
@@ -153,6 +156,11 @@ def _history(mv: Multiverse, simulation: Simulation, elapsed_s: float) -> RunHis
         [Journey(j["player_id"], j["name"], j["control_tick"], j["realm"]) for j in mv.players.journeys()],
         dropped,
     )
+
+
+def _whole(measure: float | None) -> int | None:
+    """A count among a realm's measures, if it has one."""
+    return int(measure) if measure is not None and isfinite(measure) else None
 
 
 DOCUMENT_KEYS = (

@@ -33,7 +33,8 @@ from actors.core.kernel.errors import FactoryError, MemberError
 from actors.core.kernel.events import Event
 from actors.core.kernel.members import NONE, REPLAYED, Birth, Contract, Turn, View
 from actors.core.kernel.states import Records, State
-from actors.core.realms.tick_engines import Realm
+from actors.core.players.rosters import ROSTER_EVENTS, Roster
+from actors.core.realms.tick_engines import Realm, on
 
 REFUSE = "refuse"
 MARK = "mark"
@@ -101,6 +102,12 @@ class MesaRealm(Realm):
         self._certificate = _certificate(certificate)
         self.model = make_model(model, self._arguments, self.seed)
         self._fold = RowFold(self.model)
+        self.roster = Roster()
+
+    @on(*ROSTER_EVENTS)
+    def follow(self, turn: Turn, event: Event) -> None:
+        """Players may visit; the model knows nothing of them."""
+        self.roster.apply(event)
 
     @classmethod
     def registration_check(cls, birth: Birth, params: Mapping[str, Plain]) -> Mapping[str, Plain]:
@@ -172,7 +179,11 @@ class MesaRealm(Realm):
             "agent_rows": fold.agent_rows,
             "fold": fold.chain,
         }
-        return {"generators": Records(generator_states(self.model)), "progress": Records(progress)}
+        return {
+            "generators": Records(generator_states(self.model)),
+            "progress": Records(progress),
+            "roster": self.roster.capture(),
+        }
 
     def restore(self, state: State) -> None:
         """Refused: see the module.
@@ -191,7 +202,7 @@ class MesaRealm(Realm):
 
     def measures(self) -> Mapping[str, float]:
         """The number of agents and the latest model variables, the finite numbers among them."""
-        return latest_figures(self.model)
+        return {**latest_figures(self.model), "players": len(self.roster.players)}
 
     def _summary(self) -> dict[str, Plain]:
         collector = RowReader(self.model).collector

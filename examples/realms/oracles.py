@@ -36,7 +36,7 @@ class Oracle(Realm):
         if self.heard % self.patience == 0:
             self.engine.emit(turn, "vision", {"after": event.data["topic"]})
 
-    @on("vision")
+    @on("vision", internal=True)
     def prophesy(self, turn: Turn, event: Event) -> None:
         omen = OMENS[turn.streams.below("omen", turn.now, self.spoken, len(OMENS))]
         self.spoken += 1

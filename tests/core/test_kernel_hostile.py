@@ -14,7 +14,7 @@ from actors.core.kernel.commands import MemberCommand, MemberSpec, QueueEvent, R
 from actors.core.kernel.digests import leaf_digests, member_digest
 from actors.core.kernel.errors import AddressError, CommandRefusedError, MemberError, SoulfraError
 from actors.core.kernel.events import Event
-from actors.core.kernel.members import NONE, Birth, Grant, Turn
+from actors.core.kernel.members import NONE, Birth, Turn
 from actors.core.kernel.seats import CHECKPOINT_INTERVAL_GRANTS
 from actors.core.kernel.states import Records, State, Table, checked_state
 from actors.core.kernel.streams import scaled
@@ -411,19 +411,52 @@ def test_a_member_without_recovery_is_not_rebuilt() -> None:
         bench.seat.status()
 
 
-def test_a_turn_that_was_interrupted_can_be_given_again() -> None:
-    class Interrupted(Hostile):
-        def turn_bad(self, turn: Turn) -> None:
-            if interruptions:
-                raise interruptions.pop()
+@pytest.mark.parametrize("exit_kind", [KeyboardInterrupt, GeneratorExit, SystemExit])
+def test_whatever_a_member_raises_is_its_own_misfortune(exit_kind: type[BaseException]) -> None:
+    """Interrupts from the keyboard never reach a member: the engines run it where they do not."""
 
-    interruptions = [KeyboardInterrupt()]
-    bench = Bench(Interrupted)
-    bench.grant(), bench.grant()
-    with pytest.raises(KeyboardInterrupt):
-        bench.grant()
-    again = bench.seat.advance(Grant(1, "main", 3, 3, 10))
+    class Leaves(Hostile):
+        def turn_bad(self, turn: Turn) -> None:
+            if exits:
+                raise exits.pop()
+
+    exits = [exit_kind()]
+    bench = Bench(Leaves)
+    bench.grant()
+    before = bench.grant()
+    failed = bench.grant()
+    assert failed.failure is not None and failed.failure.message == exit_kind.__name__
+    assert (failed.digest, failed.local_tick) == (before.digest, before.local_tick)
+    again = bench.grant()
     assert again.digest == member_digest("m", "realm", 30, 0, {"hostile": Records({"count": 30})})
+
+
+def test_a_turn_s_books_cannot_be_forged() -> None:
+    forged = Event("b#0", "b", 0, None, "note", b"\x80", 1, 2)
+    for forge in (
+        lambda turn: turn.events.append(forged),
+        lambda turn: turn.events.append("junk"),
+        lambda turn: turn.traces.append("junk"),
+        lambda turn: turn.ledger.update(gold="much"),
+        lambda turn: setattr(turn, "cascades_cut", "many"),
+        lambda turn: setattr(turn, "sequence", "next"),
+    ):
+
+        class Forger(Hostile):
+            def turn_bad(self, turn: Turn, forge: Any = forge) -> None:
+                forge(turn)
+
+        bench = Bench(Forger)
+        bench.grant(), bench.grant()
+        assert bench.grant().failure is not None
+
+
+def test_a_contract_of_another_shape_is_refused() -> None:
+    class Bogus(Hostile):
+        recovery = "bogus"
+
+    with pytest.raises(MemberError, match="captured, replayed, none"):
+        Bench(Bogus)
 
 
 def test_a_rule_that_a_subclass_takes_away_is_gone() -> None:

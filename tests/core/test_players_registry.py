@@ -394,3 +394,13 @@ def test_a_restored_registry_is_the_same(desk: Desk) -> None:
     for player_id in players:
         context = restored.view().query("get_warbler_context", {"player_id": player_id})
         assert context == desk.ask("get_warbler_context", player_id=player_id)
+
+
+def test_statistics_survive_a_restore(desk: Desk) -> None:
+    player_id = desk.create()
+    desk.travel(player_id, "sol_1", "sol_2")
+    before = desk.ask("get_multiverse_stats")
+    other = PlayerRegistry(Birth(PLAYERS, 7, PLAYERS))
+    other.restore(decode_state(desk.seat.capture()))
+    assert other.view().query("get_multiverse_stats", {}) == before
+    assert before["total_realms_visited"] == 2

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -131,6 +133,20 @@ def test_rosters_follow_the_registry_at_every_boundary(mv):
         (lambda mv: mv.players.modify_reputation("nobody", "neutral", 1), UnknownPlayerError, "nobody"),
         (lambda mv: mv.run(-1), SettingsError, "-1"),
         (lambda mv: mv.start("quick"), SettingsError, "quick"),
+        (lambda mv: mv.advance_to("x"), SettingsError, "whole number"),
+        (lambda mv: mv.register_game("sol_9", RING, "sol:1"), CommandRefusedError, "RealmCoordinate"),
+        (lambda mv: mv.register_game("sol_9", RING, params=[1]), CommandRefusedError, "must be a map"),
+        (lambda mv: mv.register_game("sol_9", RING, subscriptions=1), CommandRefusedError, "list of texts"),
+        (lambda mv: mv.register_game("sol_9", None), CommandRefusedError, "factory must be"),
+        (lambda mv: mv.register_game("sol_9", "builtins:exit"), FactoryError, "raised"),
+        (lambda mv: mv.register_game("sol_9", RING, placement={"cpus": 1}), FactoryError, "label_selector"),
+        (lambda mv: mv.command([], "x"), CommandRefusedError, "member id must be"),
+        (lambda mv: mv.query("sol_1", "all", [1]), CommandRefusedError, "must be a map"),
+        (lambda mv: mv.queue_cross_game_event(None), CommandRefusedError, "CrossGameEvent"),
+        (lambda mv: mv.queue_cross_game_event(CrossGameEvent("", "x", "sol_1", "token", carries=[1])), EventRefusedError, "map of quantity"),
+        (lambda mv: mv.queue_cross_game_event(CrossGameEvent("", "x", "sol_1", "token", path=5)), EventRefusedError, "path"),
+        (lambda mv: mv.queue_cross_game_event(CrossGameEvent("", "x", "sol_1", "token", deliver_at=2**63)), EventRefusedError, "deliver_at"),
+        (lambda mv: mv.queue_cross_game_event(CrossGameEvent("a\nb", "x", "sol_1", "token")), EventRefusedError, "printable"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_line_and_changes_nothing(mv_shared, spoil, kind, says):
@@ -388,3 +404,75 @@ def test_a_hung_realm_does_not_hold_up_the_end(ray_cluster, monkeypatch):
     while time.monotonic() < deadline and _alive(process):
         time.sleep(0.1)
     assert not _alive(process)
+
+
+def test_what_is_closed_says_so(engine):
+    mv = Multiverse(seed=1, engine=engine, realm_paths=REALMS)
+    mv.register_game("one", RING)
+    mv.start(pace="fast")
+    mv.close()
+    for use in (mv.status, mv.pause, mv.start, mv.digest, lambda: mv.advance_to(3), lambda: mv.run(1)):
+        with pytest.raises(CommandRefusedError, match="closed"):
+            use()
+    mv.close()
+
+
+def test_two_multiverses_side_by_side(engine):
+    first = Multiverse(seed=1, engine=engine, realm_paths=REALMS)
+    with Multiverse(seed=1, engine=engine, realm_paths=REALMS) as second:
+        for mv in (first, second):
+            mv.register_game("one", RING)
+            mv.run(3)
+        first.close()
+        second.run(3)
+        assert second.get_multiverse_state()["control_tick_id"] == 6
+
+
+def test_a_player_visits_a_realm_that_raises_and_is_there_after_its_restart(engine):
+    with Multiverse(seed=7, engine=engine, realm_paths=REALMS) as mv:
+        mv.register_game("home", RING)
+        mv.register_game("shaky", RING)
+        mv.run(1)
+        alice = mv.players.create_player("Alice", "human", "home")
+        mv.run(1)
+        assert mv.players.transition_player(alice.player_id, "home", "shaky").success
+        with pytest.raises(SoulfraError, match="broken by command"):
+            mv.command("shaky", "break_down")
+        mv.run(1)
+        assert mv.dead_letters()[0]["event_type"] == "player_arrived"
+        mv.restart_game("shaky")
+        mv.run(1)
+        assert set(mv.state_of("shaky")["roster"].objects) == {alice.player_id}
+        assert mv.state_of("home")["roster"].objects == {}
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from orchestration import Multiverse, SoulfraError
+def interrupt():
+    for _ in range(2):
+        time.sleep(1.5)
+        os.kill(os.getpid(), signal.SIGINT)
+with Multiverse(seed=1, engine=sys.argv[1], realm_paths=[sys.argv[2]]) as mv:
+    mv.register_game("hung", "small:Ring", params={"sleep_s": 1000.0})
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        mv.run(1)
+    except SoulfraError as error:
+        print(error)
+    import orchestration.engines, orchestration.ray_engines
+    orchestration.engines.CLOSE_TIMEOUT_S = orchestration.ray_engines.CLOSE_TIMEOUT_S = 0.5
+print("ended")
+"""
+
+
+@pytest.mark.parametrize("name", ["local", pytest.param("ray", marks=pytest.mark.ray)])
+def test_a_second_interrupt_does_not_wait_for_a_hung_realm(name):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, name, str(REALMS[0])],
+        capture_output=True, text=True, check=False, timeout=90,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said, ended = done.stdout.splitlines()[-2:]
+    assert "interrupted twice" in said and "waiting for hung" in said
+    assert ended == "ended"

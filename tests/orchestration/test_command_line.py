@@ -89,7 +89,7 @@ def test_wrong_use_is_one_line_and_exit_code_2(capsys, monkeypatch, arguments, s
     assert err.startswith("soulfra: ") and len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [["up", "home"], ["down", "home", "--now"], ["attach"], ["fly"]])
+@pytest.mark.parametrize("arguments", [["up", "home"], ["down", "home", "--now"], ["attach", "home"], ["fly"]])
 def test_commands_that_are_not_there(capsys, arguments):
     assert run(arguments) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
@@ -167,7 +167,11 @@ def test_a_user_s_realm_may_print(capsys, tmp_path):
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_with_the_summary(which):
     command = [sys.executable, "-m", "orchestration", *LOCAL, "--games", "2", "--local-tick-ms", "5", "--json"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Whoever starts the tests in the background has made them ignore interrupts; the child is not to inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
     time.sleep(3)
     process.send_signal(which)
     out, err = process.communicate(timeout=30)
@@ -176,6 +180,61 @@ def test_an_interrupt_ends_with_the_summary(which):
     assert document["control_ticks"] > 5
     assert document["games"][0]["local_tick"] == document["control_ticks"] * 10
     assert "Traceback" not in err
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_on_ray_ends_with_the_summary(which):
+    """The cluster is this run's own; Ray's own handler of SIGTERM must not have the last word."""
+    command = [sys.executable, "-m", "orchestration", "simulate", "--games", "2", "--local-tick-ms", "5", "--json"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    time.sleep(15)
+    process.send_signal(which)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert json.loads(out)["control_ticks"] > 5
+    assert "Traceback" not in err
+
+
+def test_an_interrupt_before_the_run_begins_is_one_line():
+    environment = {**os.environ, "RAY_ADDRESS": ""}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orchestration", "simulate", "--scenario", "examples/mesa_neighbours.toml", *LOCAL[1:]],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    time.sleep(2.0)  # the models are being checked, which takes some seconds
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, "")
+    assert err == "soulfra: interrupted before the run began.\n"
+
+
+def test_an_output_that_cannot_be_written_is_one_line():
+    command = [sys.executable, "-m", "orchestration", *LOCAL, "--control-ticks", "2", "--json"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "soulfra: the output cannot be written: No space left on device.\n"
+
+
+def test_dead_letters_and_figures_that_are_none(capsys, tmp_path):
+    (tmp_path / "odd.py").write_text(
+        "from actors.core.realms.tick_engines import Realm\n\n\nclass Odd(Realm):\n    emits = frozenset({'x'})\n\n"
+        "    def tick(self, turn):\n        if turn.now == 3:\n            turn.send('nobody', 'x')\n\n"
+        "    def measures(self):\n        return {'npcs': float('nan'), 'control_tick': 1.0}\n"
+    )
+    scenario = tmp_path / "odd.toml"
+    scenario.write_text('control_ticks = 2\nrealm_paths = ["."]\n[[realms]]\nid = "a"\nfactory = "odd:Odd"\n')
+    series = tmp_path / "s.csv"
+    assert run([*LOCAL, "--scenario", str(scenario), "--json", "--series", str(series)]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["dead_letters"] == 1
+    assert document["games"][0]["npcs"] is None
+    assert "measure_control_tick" in series.read_text()
 
 
 @pytest.mark.ray

@@ -93,3 +93,11 @@ def test_cities_without_a_file():
     assert len(found.realms) == 12 and len(found.players) == 24
     assert len({player.name for player in found.players}) == 24
     assert scenarios.of_cities(1, 5).players[0].wander_every is None
+
+
+def test_devices_and_nesting(tmp_path):
+    with pytest.raises(ScenarioError, match="larger than"):
+        scenarios.load(Path("/dev/zero"))
+    (tmp_path / "deep.toml").write_text("x = " + "[" * 5000 + "]" * 5000)
+    with pytest.raises(ScenarioError, match=r"nested too deep|not valid TOML"):
+        scenarios.load(tmp_path / "deep.toml")

@@ -110,10 +110,9 @@ def test_a_missing_folder_and_a_folder_are_refused(tmp_path: Path) -> None:
         write_series(tmp_path / "run.csv", ROWS)
 
 
-def test_a_measure_that_has_the_name_of_a_leading_column_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="'local_tick'"):
-        write_series(tmp_path / "run.csv", [SeriesRow(1, "a", 1, {"local_tick": 1.0})])
-    assert not list(tmp_path.iterdir())
+def test_a_measure_that_has_the_name_of_a_leading_column_gets_another(tmp_path: Path) -> None:
+    write_series(tmp_path / "run.csv", [SeriesRow(1, "a", 1, {"local_tick": 1.5})])
+    assert (tmp_path / "run.csv").read_text() == "control_tick,realm_id,local_tick,measure_local_tick\n1,a,1,1.5\n"
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

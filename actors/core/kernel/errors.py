@@ -110,6 +110,25 @@ class EngineError(SoulfraError):
     code = "engine"
 
 
+MESSAGE_CHARACTERS_MAX = 1_000
+"""A line for people; it stands in every read of the clock's state."""
+
+
+def told(error: BaseException) -> str:
+    """Somebody's error in one line that can be read and written everywhere, whatever its class does with `str`."""
+    try:
+        words = " ".join(str(error).split())
+    except Exception:  # the user's own class
+        words = "(its text cannot be had)"
+    name = type(error).__name__
+    return writable(f"{name}: {words}" if words else name)[:MESSAGE_CHARACTERS_MAX].rstrip(". ")
+
+
+def writable(text: str) -> str:
+    """Without lone surrogates, which no encoding has."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _family(root: type[SoulfraError]) -> list[type[SoulfraError]]:
     return [root, *(found for child in root.__subclasses__() for found in _family(child))]
 

@@ -122,6 +122,8 @@ class CrossGameEvent:
             AddressError: a member of it can be no id.
         """
         source = realm_id_of(self.source_realm)
+        if not isinstance(self.path, list | tuple):
+            raise EventRefusedError(f"path must be a list of realm ids, not {self.path!r:.80}.")
         path = tuple(checked_part(member, "path") for member in self.path)
         return (*path, *((source,) if source else ()))[-PATH_MEMBERS_MAX:]
 
@@ -133,9 +135,9 @@ class CrossGameEvent:
         """
         for name in ("event_id", "event_type", "cause"):
             text = getattr(self, name)
-            if not isinstance(text, str) or len(text) > EVENT_ID_CHARACTERS_MAX:
+            if not isinstance(text, str) or len(text) > EVENT_ID_CHARACTERS_MAX or not text.isprintable():
                 raise EventRefusedError(
-                    f"{name} must be text of at most {EVENT_ID_CHARACTERS_MAX} characters, not {text!r:.80}."
+                    f"{name} must be printable text of at most {EVENT_ID_CHARACTERS_MAX} characters, not {text!r:.80}."
                 )
         if not self.event_type:
             raise EventRefusedError("event_type is empty; name a type that the target handles.")
@@ -164,6 +166,8 @@ def checked_carries(carries: Mapping[str, int] | None) -> tuple[tuple[str, int],
     Raises:
         EventRefusedError: an amount that is not a whole number from 0 to `CARRIED_MAX`, or too many quantities.
     """
+    if carries is not None and not isinstance(carries, Mapping):
+        raise EventRefusedError(f"carries must be a map of quantity to amount, not {carries!r:.80}.")
     if len(carries or {}) > QUANTITIES_MAX:
         raise EventRefusedError(f"an event cannot carry {len(carries or {})} quantities; at most {QUANTITIES_MAX}.")
     for quantity, amount in (carries or {}).items():

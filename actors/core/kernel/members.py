@@ -317,8 +317,10 @@ def payload(data: Mapping[str, Any] | None, event_type: str) -> bytes:
     """An event's data, encoded.
 
     Raises:
-        MemberError: not plain data, or too large.
+        MemberError: not a map of plain data, or too large.
     """
+    if data is not None and not isinstance(data, Mapping):
+        raise MemberError(f"data of {event_type!r} must be a map, not {type(data).__name__}.")
     try:
         return bounded({} if data is None else data, f"data of {event_type!r}")
     except ValueError as error:

@@ -40,7 +40,6 @@ class Post:
         self.dead_letters_count = 0
         self._dead_letters_chain = NO_DIGEST
         self.lost: Counter[str] = Counter()
-        self.delivered_by_type: Counter[str] = Counter()
 
     def subscribe(self, member_id: str, event_type: str) -> None:
         """Adds a subscription; a second time is no change."""
@@ -63,20 +62,14 @@ class Post:
             self._calendar.setdefault(event.deliver_at, []).append(event)
             self._calendar_digests.pop(event.deliver_at, None)
 
-    def deliver(
-        self, control_tick: int, handled: Mapping[str, frozenset[str]], absent: Mapping[str, str]
-    ) -> Counter[tuple[str, str, str]]:
+    def deliver(self, control_tick: int, handled: Mapping[str, frozenset[str]], absent: Mapping[str, str]) -> None:
         """Puts what is due into the mailboxes.
 
         Args:
             control_tick: the control tick that begins.
             handled: event types that each member handles.
             absent: members that take no mail now, with the reason.
-
-        Returns:
-            Deliveries by (source, receiver, event type).
         """
-        flows: Counter[tuple[str, str, str]] = Counter()
         self._calendar_digests.pop(control_tick, None)
         for event in order(self._calendar.pop(control_tick, ())):
             for member_id in self._receivers(event):
@@ -85,9 +78,6 @@ class Post:
                     self.bury(event, member_id, reason, control_tick)
                     continue
                 self._mailboxes.setdefault(member_id, []).append(event)
-                flows[event.source, member_id, event.event_type] += 1
-                self.delivered_by_type[event.event_type] += 1
-        return flows
 
     def _receivers(self, event: Event) -> list[str]:
         if event.target is not None:

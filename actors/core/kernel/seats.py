@@ -15,10 +15,12 @@ import msgspec
 from actors.core.kernel.addresses import checked_part
 from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.digests import NO_DIGEST, member_digest
-from actors.core.kernel.errors import CallerError, CommandRefusedError, MemberError, ProtocolError
+from actors.core.kernel.errors import CallerError, CommandRefusedError, MemberError, ProtocolError, told, writable
+from actors.core.kernel.events import Event, Trace
 from actors.core.kernel.members import (
     CAPTURED,
     NONE,
+    RECOVERY_LEVELS,
     Birth,
     Command,
     CommandResult,
@@ -39,19 +41,6 @@ TRACEBACK_CHARACTERS_MAX = 8_000
 """Enough for the innermost frames, which are at the end."""
 
 
-MESSAGE_CHARACTERS_MAX = 1_000
-"""A line for people; it stands in every read of the clock's state."""
-
-
-def _told(error: BaseException) -> str:
-    """An error in one line that can be read and written everywhere, whatever its class does with `str`."""
-    try:
-        words = str(error)
-    except Exception:  # the user's own class
-        words = "(its text cannot be had)"
-    return _writable(f"{type(error).__name__}: {words}"[:MESSAGE_CHARACTERS_MAX])
-
-
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -67,9 +56,29 @@ def _check_written(member_id: str, said: object) -> None:
         raise MemberError(f"what {member_id} answers cannot be written down: {error}.") from None
 
 
-def _writable(text: str) -> str:
-    """Without lone surrogates, which no encoding has."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def _check_said(turn: Turn, first_sequence: int) -> None:
+    """What a member may have put into its turn by hand is what the turn's own methods put there, or the turn is void.
+
+    Raises:
+        MemberError: an event that it did not say, a number out of order, or something of another kind.
+    """
+    last = first_sequence - 1
+    for event in turn.events:
+        if not isinstance(event, Event) or event.source != turn.member_id or not last < event.sequence < turn.sequence:
+            raise MemberError(
+                f"{turn.member_id} has put {event!r:.200} among what it said; use `send` and `broadcast`."
+            )
+        last = event.sequence
+    whole = [turn.sequence, turn.cascades_cut, *turn.ledger.values()]
+    if not all(type(number) is int for number in whole) or not all(isinstance(trace, Trace) for trace in turn.traces):
+        raise MemberError(f"{turn.member_id} has changed its turn's books by hand; use `enter_ledger` and `trace`.")
+
+
+def _frames(error: BaseException) -> str:
+    """Where an exception was raised, innermost last, without the source lines: reading those would be I/O."""
+    frames = traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__), lookup_lines=False)
+    lines = [f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}' for frame in frames]
+    return writable("\n".join([*lines, told(error)]))[-TRACEBACK_CHARACTERS_MAX:]
 
 
 class Seat:
@@ -88,7 +97,7 @@ class Seat:
         self._make = make
         self._streams = birth.streams()
         self._member = make(birth)
-        self.contract: Contract = self._member.contract
+        self.contract: Contract = self._checked_contract()
         self._epoch = 0
         self._number = 0
         self._local_tick = 0
@@ -119,14 +128,20 @@ class Seat:
         try:
             self._stand()
             outbox = self._carry_out(grant)
-        except (Exception, SystemExit) as error:  # a member's own mistake must not reach the others
+        except BaseException as error:  # a member's own mistake, an exit too, must not reach the others
             outbox = self._discard(grant, error)
-        except BaseException:  # an interrupt: the turn is undone and may be given again
-            self._failed, self._turn = True, None
-            raise
         self._number = grant.number
         self._kept = outbox
         return outbox
+
+    def _checked_contract(self) -> Contract:
+        try:
+            contract = msgspec.convert(msgspec.to_builtins(self._member.contract), Contract)
+        except (msgspec.ValidationError, TypeError) as error:
+            raise MemberError(f"{self._birth.member_id} has a contract that cannot be used: {error}.") from None
+        if contract.recovery not in RECOVERY_LEVELS:
+            raise MemberError(f"recovery must be one of {', '.join(RECOVERY_LEVELS)}, not {contract.recovery!r}.")
+        return contract
 
     def status(self) -> Outbox:
         """How the member stands, as an outbox that says nothing: what the clock learns at registration and restart."""
@@ -192,6 +207,7 @@ class Seat:
             tuple(turn.traces),
             turn.cascades_cut,
         )
+        _check_said(turn, self._sequence)
         _check_written(self._birth.member_id, outbox)
         return outbox, turn.sequence
 
@@ -219,8 +235,8 @@ class Seat:
 
     def _discard(self, grant: Grant, error: BaseException) -> Outbox:
         self._failed, self._turn = True, None
-        text = _writable("".join(traceback.format_exception(error)))[-TRACEBACK_CHARACTERS_MAX:]
-        message = _told(error)
+        text = _frames(error)
+        message = told(error)
         if not self._digest_current:  # commands came since the last one was taken
             try:
                 self._stand()
@@ -250,8 +266,8 @@ class Seat:
         local_tick, sequence = self._local_tick, self._sequence
         try:
             self._rebuild()
-        except (Exception, SystemExit) as error:
-            raise MemberError(f"{self._birth.member_id} cannot be rebuilt: {_told(error)}.") from error
+        except BaseException as error:
+            raise MemberError(f"{self._birth.member_id} cannot be rebuilt: {told(error)}.") from error
         finally:
             self._local_tick, self._sequence, self._turn = local_tick, sequence, None
         if self._digest_current and self._take_digest() != self._digest:

@@ -42,7 +42,7 @@ from actors.core.kernel.errors import (
     UnknownMemberError,
     error_from,
 )
-from actors.core.kernel.events import Event, Trace, checked_carries, event_digest, order
+from actors.core.kernel.events import DELIVER_AT_MAX, Event, Trace, checked_carries, event_digest, order
 from actors.core.kernel.games import BOOTING, ERROR, RUNNING, Seated
 from actors.core.kernel.members import Birth, Command, Failure, Grant, Outbox
 from actors.core.kernel.postings import Post
@@ -91,6 +91,7 @@ class Totals:
     events_propagated: int = 0
     cascades_cut: int = 0
     latency_control_ticks: int = 0
+    delivered_by_type: Counter[str] = field(default_factory=Counter)
     ledger: Counter[str] = field(default_factory=Counter)
 
 
@@ -163,23 +164,22 @@ class Sequencer:
         """One control tick."""
         tick = self.control_tick + 1
         digest_due = tick % self.settings.digest_interval_control_ticks == 0
-        flows = self._deliver(tick)
+        self._deliver(tick)
         grants = self._grants(tick, digest_due)
         outboxes = yield Exchange(grants)
         self.control_tick = tick
         failures, rows, synced = self._take_in(grants, outboxes)
+        flows = self._count_deliveries(grants)
         for seated in self.members.values():
             if seated.contract.event_driven and seated.state == BOOTING:
                 seated.state = RUNNING  # it has no ticks of its own to begin with
         members, transit, digest = self._boundary_digest() if digest_due else ({}, NO_DIGEST, NO_DIGEST)
         if digest_due:
             self.chain = fold(self.chain, digest)
-        deliveries = sum(flows.values())
-        self.totals.events_propagated += deliveries
         return TickRecord(
             tick,
             synced,
-            deliveries,
+            sum(flows.values()),
             digest,
             members,
             transit,
@@ -188,14 +188,25 @@ class Sequencer:
             tuple(failures),
         )
 
-    def _deliver(self, tick: int) -> Counter[tuple[str, str, str]]:
+    def _count_deliveries(self, grants: Mapping[str, Grant]) -> Counter[tuple[str, str, str]]:
+        """Deliveries by (source, receiver, event type): what was lived through; a discarded inbox is no delivery."""
+        flows: Counter[tuple[str, str, str]] = Counter()
+        for member_id, grant in grants.items():
+            if self.members[member_id].error is None:
+                flows.update((event.source, member_id, event.event_type) for event in grant.inbox)
+        self.totals.events_propagated += sum(flows.values())
+        for (_, _, event_type), count in flows.items():
+            self.totals.delivered_by_type[event_type] += count
+        return flows
+
+    def _deliver(self, tick: int) -> None:
         handled = {member_id: seated.contract.handles for member_id, seated in self.members.items()}
         absent = {
             member_id: f"it is in error: {seated.error.message}"
             for member_id, seated in self.members.items()
             if seated.error is not None
         }
-        return self.post.deliver(tick, handled, absent)
+        self.post.deliver(tick, handled, absent)
 
     def _grants(self, tick: int, digest_due: bool) -> dict[str, Grant]:
         interval = self.settings.control_tick_interval_ticks
@@ -548,7 +559,11 @@ class Sequencer:
         if checked_carries(dict(command.carries)) != tuple(sorted(command.carries)):
             raise EventRefusedError(f"the event carries a quantity twice: {command.carries!r}; give the sum.")
         self._check_map(command.payload, "the event's data", EventRefusedError)
-        if isinstance(deliver_at, bool) or not isinstance(deliver_at, int) or deliver_at <= self.control_tick:
+        if (
+            isinstance(deliver_at, bool)
+            or not isinstance(deliver_at, int)
+            or not self.control_tick < deliver_at <= DELIVER_AT_MAX
+        ):
             raise EventRefusedError(
                 f"deliver_at {deliver_at!r} is not in the future: the clock stands at {self.control_tick}; "
                 f"use {self.control_tick + 1} or later, or leave it out."

@@ -137,7 +137,7 @@ class City(NewsRealm):
         self.counts["caravans_today"] += 1
         self.engine.emit(turn, "market_day", {"slot": slot})
 
-    @on("market_day")
+    @on("market_day", internal=True)
     def hold_market_day(self, turn: Turn, event: Event) -> None:
         """A merchant sells at a few doors of the block; the third caravan of a day calls a feast."""
         slot = data_of(event).get("slot")
@@ -154,7 +154,7 @@ class City(NewsRealm):
         if self.counts["caravans_today"] >= FEAST_CARAVANS:
             self.engine.emit(turn, "feast")
 
-    @on("feast")
+    @on("feast", internal=True)
     def hold_feast(self, turn: Turn, event: Event) -> None:
         """Once a day a block of houses feasts, and the other realms hear of it."""
         day = turn.now // roles.TICKS_PER_DAY
@@ -210,7 +210,8 @@ class City(NewsRealm):
         slot = self._person(npc)
         if not isinstance(player_id, str) or player_id not in self.roster.players:
             raise CommandRefusedError(
-                f"player {player_id!r} is not in {self.birth.member_id}; the player must travel here first."
+                f"player {player_id!r} is not in {self.birth.member_id}; the player must travel here first and "
+                "arrives with the control tick after."
             )
         if not isinstance(context, Mapping) or context.get("player_id") != player_id:
             raise CommandRefusedError(

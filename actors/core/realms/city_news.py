@@ -106,7 +106,7 @@ class NewsRealm(PeopledRealm):
         self._tell_on(turn, slot, rumour)
         self.engine.emit(turn, "stir", {"bit": bit, "slot": slot})
 
-    @on("stir")
+    @on("stir", internal=True)
     def stir(self, turn: Turn, event: Event) -> None:
         """Who has just heard tells a neighbour, who does the same if curious enough for their draw."""
         data = data_of(event)

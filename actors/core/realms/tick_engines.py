@@ -39,16 +39,17 @@ class TickEngine:
     def __init__(self) -> None:
         self._rules: dict[str, list[tuple[str, Rule]]] = {}
         self._names: set[str] = set()
+        self._internal: set[str] = set()
         self._queue: deque[tuple[Event, int]] = deque()
         self._depth = 0
 
     @property
     def event_types(self) -> frozenset[str]:
-        """The event types that any rule matches."""
-        return frozenset(self._rules)
+        """The event types that may come from others: all that any rule matches, but the internal ones."""
+        return frozenset(self._rules) - self._internal
 
-    def add_rule(self, name: str, event_types: Iterable[str], rule: Rule) -> None:
-        """Registers a rule under a name.
+    def add_rule(self, name: str, event_types: Iterable[str], rule: Rule, *, internal: bool = False) -> None:
+        """Registers a rule under a name; the types of an internal one are heard from within the realm only.
 
         Raises:
             CommandRefusedError: the name is taken.
@@ -56,6 +57,9 @@ class TickEngine:
         if name in self._names:
             raise CommandRefusedError(f"a reaction rule named {name!r} is there already; names are unique.")
         self._names.add(name)
+        event_types = tuple(event_types)
+        if internal:
+            self._internal.update(event_types)
         for event_type in event_types:
             self._rules.setdefault(event_type, []).append((name, rule))
 
@@ -117,11 +121,15 @@ class TickEngine:
             turn.handling, self._depth = None, 0
 
 
-def on(*event_types: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes a method `(self, turn, event)` a reaction rule for these event types."""
+def on(*event_types: str, internal: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a method `(self, turn, event)` a reaction rule for these event types.
+
+    Types of an internal rule are emitted within the realm; nobody else may send them.
+    """
 
     def mark(method: Callable[..., None]) -> Callable[..., None]:
         method.__dict__["event_types"] = event_types
+        method.__dict__["is_internal"] = internal
         return method
 
     return mark
@@ -178,7 +186,8 @@ class Realm:
         for name, method in _methods_in_order(type(self)):
             bound = getattr(self, name)
             if "event_types" in method.__dict__:
-                self.engine.add_rule(name, method.__dict__["event_types"], bound)
+                marks = method.__dict__
+                self.engine.add_rule(name, marks["event_types"], bound, internal=marks["is_internal"])
             if "is_command" in method.__dict__:
                 self._commands[name] = bound
 
