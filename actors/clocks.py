@@ -20,8 +20,9 @@ from actors.core.kernel.effects import Script, T
 from actors.core.kernel.errors import CommandRefusedError, EngineError
 from actors.core.kernel.events import Trace
 from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
-from actors.core.kernel.sequencing import Sequencer, TickRecord
+from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
+from actors.core.kernel.ticking import TickRecord
 from actors.lanes import Lane
 
 RECORDS_KEPT_MAX = 100_000

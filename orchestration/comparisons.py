@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import NamedTuple
 
-from actors.core.kernel.sequencing import TickRecord
 from actors.core.kernel.states import Difference, State, differences
+from actors.core.kernel.ticking import TickRecord
 from orchestration.agendas import Agenda
 from orchestration.multiverse import Multiverse
 

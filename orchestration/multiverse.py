@@ -24,9 +24,9 @@ from actors.core.kernel.commands import (
 )
 from actors.core.kernel.errors import CommandRefusedError, EngineError, FactoryError, SettingsError
 from actors.core.kernel.events import CrossGameEvent, Event, Trace, checked_carries, realm_id_of
-from actors.core.kernel.sequencing import TickRecord
 from actors.core.kernel.settings import SEED_MAX, Settings
 from actors.core.kernel.states import State, decode_state
+from actors.core.kernel.ticking import TickRecord
 from actors.lanes import PLACEMENT_OPTIONS
 from orchestration.engines import Engine, LocalEngine, Ticket
 from orchestration.players import Players

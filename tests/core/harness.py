@@ -22,9 +22,10 @@ from actors.core.kernel.effects import Script, T
 from actors.core.kernel.events import Event
 from actors.core.kernel.members import Birth, Command, Grant, Member, Outbox
 from actors.core.kernel.seats import Seat
-from actors.core.kernel.sequencing import Sequencer, TickRecord
+from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import State, decode_state
+from actors.core.kernel.ticking import TickRecord
 from actors.lanes import LocalLane
 
 REALMS = str(Path(__file__).parent.parent / "realms")
