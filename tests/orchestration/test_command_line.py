@@ -164,52 +164,42 @@ def test_a_user_s_realm_may_print(capsys, tmp_path):
     assert "hello from a" in err
 
 
-@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_with_the_summary(which):
-    command = [sys.executable, "-m", "orchestration", *LOCAL, "--games", "2", "--local-tick-ms", "5", "--json"]
+def interrupted(arguments, which, when="", after_s=0.0):
+    """Runs a command line and sends it a signal, once a line of its standard error says `when`, or after a time."""
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "orchestration", *arguments],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1,
         # Whoever starts the tests in the background has made them ignore interrupts; the child is not to inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
-    time.sleep(3)
+    begun = ""
+    while when not in begun:
+        line = process.stderr.readline()
+        assert line, f"ended before it said {when!r}: {begun}"
+        begun += line
+    time.sleep(after_s)
     process.send_signal(which)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 0, err
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, begun + err
+
+
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.ray)])
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_with_the_summary(which, engine):
+    """On Ray the cluster is this run's own; Ray's own handler of SIGTERM must not have the last word."""
+    arguments = ["simulate", "--engine", engine, "--games", "2", "--local-tick-ms", "5", "--json"]
+    code, out, err = interrupted(arguments, which, "control tick")
+    assert code == 0, err
     document = json.loads(out)
     assert document["control_ticks"] > 5
     assert document["games"][0]["local_tick"] == document["control_ticks"] * 10
     assert "Traceback" not in err
 
 
-@pytest.mark.ray
-@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_on_ray_ends_with_the_summary(which):
-    """The cluster is this run's own; Ray's own handler of SIGTERM must not have the last word."""
-    command = [sys.executable, "-m", "orchestration", "simulate", "--games", "2", "--local-tick-ms", "5", "--json"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    time.sleep(15)
-    process.send_signal(which)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert json.loads(out)["control_ticks"] > 5
-    assert "Traceback" not in err
-
-
 def test_an_interrupt_before_the_run_begins_is_one_line():
-    environment = {**os.environ, "RAY_ADDRESS": ""}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "orchestration", "simulate", "--scenario", "examples/mesa_neighbours.toml", *LOCAL[1:]],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    time.sleep(2.0)  # the models are being checked, which takes some seconds
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (1, "")
+    arguments = ["simulate", "--scenario", "examples/mesa_neighbours.toml", *LOCAL[1:]]
+    code, out, err = interrupted(arguments, signal.SIGINT, after_s=2.0)  # the models are checked, which takes longer
+    assert (code, out) == (1, "")
     assert err == "soulfra: interrupted before the run began.\n"
 
 
