@@ -19,16 +19,21 @@ from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, Me
 from actors.core.kernel.effects import Script, T
 from actors.core.kernel.errors import CommandRefusedError, EngineError
 from actors.core.kernel.events import Trace
+from actors.core.kernel.fleets import Fleet
 from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
+from actors.core.kernel.lanes import Lane
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.ticking import TickRecord
-from actors.lanes import Lane
 
 RECORDS_KEPT_MAX = 100_000
 """Records of control ticks kept for comparing and for the report; older ones live on in the chain only."""
 SERIES_ROWS_KEPT_MAX = 1_000_000
 """Rows of series (one per realm and control tick) kept for export."""
+DESCRIBE_INTERVAL_S = 0.02
+"""How old the description of a clock that runs may be; making one costs microseconds a realm."""
+TEND_INTERVAL_S = 0.05
+"""How often a clock that stands looks after its hosts."""
 WAITING_SAYS_SO_AFTER_S = 0.5
 """A clock that waits explains itself within a second; half of it is for asking."""
 LATE_AFTER_S = 0.001
@@ -95,14 +100,17 @@ class MasterClock:
     Args:
         settings: what this history depends on.
         lane: how members are reached.
+        hosts: how many hosts to make ready ahead of need, the registry's included.
 
     Raises:
         SoulfraError: the player registry could not be made.
     """
 
-    def __init__(self, settings: Settings, lane: Lane) -> None:
+    def __init__(self, settings: Settings, lane: Lane, hosts: int = 0) -> None:
         self._sequencer = Sequencer(settings)
         self._lane = lane
+        self._fleet = Fleet(settings, lane)
+        self._fleet.prepare(hosts)
         self._turn = threading.Lock()
         self._queue: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._guard = threading.Lock()
@@ -118,6 +126,8 @@ class MasterClock:
         self._schedule: _Schedule | None = None
         self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
         self._state = self._describe()
+        if lane.hosts_may_die:
+            threading.Thread(target=self._tend, name="soulfra-tend", daemon=True).start()
 
     # -------------------------------------------------------------------------------------------------- commands
 
@@ -155,6 +165,20 @@ class MasterClock:
                 future.set_exception(error)
                 if not isinstance(error, Exception):
                     raise
+
+    def _tend(self) -> None:
+        """Looks after the hosts while the clock stands; while it runs, it does so itself."""
+        while not self._closed:
+            time.sleep(TEND_INTERVAL_S)
+            if self._turn.acquire(blocking=False):
+                try:
+                    if not self._closed and not self._broken:
+                        self._fleet.tend()
+                except BaseException as error:  # as in a script: nobody knows what is half done
+                    self._broken = f"{type(error).__name__}: {error}".rstrip(": .")
+                finally:
+                    self._turn.release()
+                self._drain_if_idle()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -264,14 +288,15 @@ class MasterClock:
             if len(self._series) == SERIES_ROWS_KEPT_MAX:
                 self._series_dropped += 1
             self._series.append((record.control_tick_id, member_id, local_tick, measures))
-        self._state = self._describe()
+        if time.monotonic() - self._described_at >= DESCRIBE_INTERVAL_S:
+            self._state = self._describe()
         return Metrics(record.control_tick_id, record.games_synced, record.events_propagated, elapsed_ms)
 
     def _perform(self, script: Script[T]) -> T:
         try:
             effect = next(script)
             while True:
-                effect = script.send(self._lane.perform(effect))
+                effect = script.send(self._fleet.perform(effect))
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
         except BaseException as error:  # half of it is done, and nobody knows which half: no boundary to go on from
@@ -295,12 +320,13 @@ class MasterClock:
             {**{name: value for name, value in state.items() if name != "boundary"}, "games": games},
             0 if last is None else last.events_propagated,
             self._lateness,
-            tuple(str(one) for one in self._lane.waiting() if one.since_s >= WAITING_SAYS_SO_AFTER_S),
+            tuple(str(one) for one in self._fleet.waiting() if one.since_s >= WAITING_SAYS_SO_AFTER_S),
             state["digest_chain"],
         )
 
     def _describe(self) -> dict[str, Any]:
         """What readers see of this boundary. Made at the boundary, so that reading never waits and never sees half."""
+        self._described_at = time.monotonic()
         sequencer = self._sequencer
         totals, settings = sequencer.totals, sequencer.settings
         synced = sequencer.control_tick
@@ -338,7 +364,7 @@ class MasterClock:
 
     def query(self, member_id: str, verb: str, arguments: Mapping[str, Plain]) -> Plain:
         """Asks a member's published view."""
-        return self._lane.query(member_id, verb, arguments)
+        return self._lane.query(self._fleet.host_of(member_id), verb, arguments)
 
     def records(self) -> list[TickRecord]:
         """Records of the newest control ticks."""
@@ -387,14 +413,27 @@ class MasterClock:
 
     def capture(self, member_id: str) -> bytes:
         """A member's state at the present boundary."""
-        return self._at_boundary(lambda: self._lane.capture(member_id))
+        return self._at_boundary(lambda: self._lane.capture(self._fleet.host_of(member_id)))
+
+    def kill(self, member_id: str) -> None:
+        """Kills the process of a member's host at this boundary, for those who want to see it come back.
+
+        Raises:
+            UnknownMemberError: no such member.
+            EngineError: its process is not its own.
+        """
+        self._at_boundary(lambda: self._lane.crash(self._fleet.host_of(member_id)))
+
+    def recoveries(self) -> list[dict[str, Plain]]:
+        """Members that were brought back, oldest first; see `Recovery`."""
+        return [msgspec.to_builtins(recovery) for recovery in list(self._fleet.recoveries)]
 
     def members(self) -> list[dict[str, Plain]]:
         """Every member: id, kind, state, local tick, process id, node."""
         return self._at_boundary(self._describe_members)
 
     def _describe_members(self) -> list[dict[str, Plain]]:
-        whereabouts = self._lane.whereabouts()
+        whereabouts = self._fleet.whereabouts()
         return [
             {
                 "member_id": member_id,
@@ -408,17 +447,13 @@ class MasterClock:
             for member_id, seated in sorted(self._sequencer.members.items())
         ]
 
-    def prepare(self, hosts: int) -> None:
-        """Makes hosts ready ahead of need."""
-        self._lane.prepare(hosts)
-
     def close(self) -> None:
         """Ends any run and gives every host back."""
         with self._guard:
             self._closed = True
         self.stop()
         with self._turn:
-            self._lane.close()
+            self._fleet.close()
         self._drain_if_idle()
 
 

@@ -1,102 +1,30 @@
-"""Lanes: how effects of the sequencer are carried out. The seam between the clock and where its members live."""
+"""The local lane: all members in this process. And what lanes have in common."""
 
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
-
-import msgspec
+from collections.abc import Callable, Mapping, Sequence
 
 from actors.core.kernel.codec import Plain
-from actors.core.kernel.effects import Dispose, Effect, Exchange, Rebuild, Refused, Spawn, Spawned, T
-from actors.core.kernel.errors import SoulfraError, UnknownMemberError
-from actors.core.kernel.members import Grant, Outbox
+from actors.core.kernel.errors import EngineError
+from actors.core.kernel.lanes import Heard, Signal, Whereabouts
+from actors.core.kernel.messages import Message
 from actors.hosts import Host
 
 PLACEMENT_OPTIONS = ("label_selector", "memory", "num_cpus", "resources", "runtime_env", "scheduling_strategy")
 """Ray's own words for where an actor may live; without meaning, but checked alike, where there is one process."""
 
 
-class Whereabouts(msgspec.Struct, frozen=True):
-    """Where a member lives."""
-
-    process_id: int
-    node: str
-
-
-class Waiting(msgspec.Struct, frozen=True):
-    """A member that the clock waits for.
-
-    Attributes:
-        member_id: the member.
-        since_s: seconds since its grant was sent.
-        heartbeat_age_s: seconds since its host last showed a sign of life; None if it has shown none yet.
-        local_tick: the local tick it was in then.
-    """
-
-    member_id: str
-    since_s: float
-    heartbeat_age_s: float | None
-    local_tick: int
-
-    def __str__(self) -> str:
-        sign = (
-            "no heartbeat yet"
-            if self.heartbeat_age_s is None
-            else f"in local tick {self.local_tick}, last heartbeat {self.heartbeat_age_s:.1f} s ago"
-        )
-        return f"waiting for {self.member_id} since {self.since_s:.1f} s ({sign})"
-
-
-class Lane(Protocol):
-    """Carries out effects."""
-
-    def perform(self, effect: Effect) -> Any:
-        """Carries out one effect; see `effects.py` for what it comes to."""
-        ...
-
-    def prepare(self, hosts: int) -> None:
-        """Makes so many hosts ready ahead of need, without waiting for them."""
-        ...
-
-    def query(self, member_id: str, verb: str, arguments: Mapping[str, Plain]) -> Plain:
-        """Asks a member's published view; does not wait for the clock.
-
-        Raises:
-            UnknownMemberError: no such member.
-            CommandRefusedError: the view does not answer that.
-        """
-        ...
-
-    def capture(self, member_id: str) -> bytes:
-        """A member's state; at a boundary only.
-
-        Raises:
-            UnknownMemberError: no such member.
-        """
-        ...
-
-    def whereabouts(self) -> dict[str, Whereabouts]:
-        """Where every member lives."""
-        ...
-
-    def waiting(self) -> list[Waiting]:
-        """Members that the clock waits for right now; may be asked from another thread."""
-        ...
-
-    def close(self) -> None:
-        """Gives every host back."""
-        ...
-
-
 class LocalLane:
-    """All members in this process, one after another, in an order that must not matter.
+    """All members in this process, one after another, in an order that must not matter. See `Lane`.
 
     Args:
         realm_paths: users' folders for factories.
-        sequence: in which order members are advanced; tests shuffle here.
+        sequence: in which order hosts answer; tests shuffle here.
     """
+
+    name = ""
+    hosts_may_die = False
 
     def __init__(
         self, realm_paths: tuple[str, ...] = (), sequence: Callable[[list[str]], list[str]] = lambda ids: ids
@@ -104,75 +32,70 @@ class LocalLane:
         self._realm_paths = realm_paths
         self._sequence = sequence
         self._hosts: dict[str, Host] = {}
-        self._busy: tuple[str, float] | None = None
+        self._sent: dict[str, Message] = {}
+        self._busy = ""
 
-    def perform(self, effect: Effect) -> Any:
+    def start(self, host_id: str, placement: bytes) -> None:
         """See `Lane`."""
-        match effect:
-            case Exchange(grants):
-                return {
-                    member_id: self._advance(member_id, grants[member_id]) for member_id in self._sequence(list(grants))
-                }
-            case Spawn(birth, spec):
-                host = Host(self._realm_paths)
-                spawned = attempt(lambda: host.embody(birth, spec))
-                if isinstance(spawned, Spawned):
-                    self._hosts[birth.member_id] = host
-                return spawned
-            case Rebuild(member_id):
-                return attempt(self._hosts[member_id].seat.status)
-            case Dispose(member_id):
-                return self._hosts.pop(member_id, None) and None
+        self._hosts[host_id] = Host(self._realm_paths)
 
-    def _advance(self, member_id: str, grant: Grant) -> Outbox:
-        self._busy = (member_id, time.monotonic())
-        try:
-            return self._hosts[member_id].advance(grant)
-        finally:
-            self._busy = None
+    def pack(self, message: Message) -> Message:
+        """See `Lane`. Within one process a message travels as it is."""
+        return message
 
-    def prepare(self, hosts: int) -> None:
-        """See `Lane`. Here a host costs nothing."""
-
-    def query(self, member_id: str, verb: str, arguments: Mapping[str, Plain]) -> Plain:
+    def send(self, host_id: str, parcel: Message) -> None:
         """See `Lane`."""
-        return hosted(self._hosts, member_id).seat.query(verb, arguments)
+        self._sent[host_id] = parcel
 
-    def capture(self, member_id: str) -> bytes:
+    def receive(self, timeout_s: float) -> Sequence[Signal]:
         """See `Lane`."""
-        return hosted(self._hosts, member_id).seat.capture()
+        sent, self._sent = self._sent, {}
+        heard: list[Signal] = []
+        for host_id in self._sequence(list(sent)):
+            self._busy = host_id
+            try:
+                heard.append(Heard(host_id, self._hosts[host_id].answer(sent[host_id])))
+            finally:
+                self._busy = ""
+        return heard
 
-    def whereabouts(self) -> dict[str, Whereabouts]:
-        """See `Lane`."""
-        return dict.fromkeys(sorted(self._hosts), Whereabouts(os.getpid(), socket.gethostname()))
+    def beat(self, host_id: str) -> None:
+        """See `Lane`. Nobody can ask while a member computes on the only thread."""
 
-    def waiting(self) -> list[Waiting]:
+    def kill(self, host_id: str) -> None:
         """See `Lane`."""
-        busy = self._busy
-        if busy is None or busy[0] not in self._hosts:
-            return []
-        return [Waiting(busy[0], time.monotonic() - busy[1], 0.0, self._hosts[busy[0]].seat.progress)]
+        self._hosts.pop(host_id, None)
+        self._sent.pop(host_id, None)
+
+    def crash(self, host_id: str) -> None:
+        """See `Lane`.
+
+        Raises:
+            EngineError: always.
+        """
+        raise EngineError("on the local engine no member has a process of its own to kill; use engine='ray'.")
+
+    def now_s(self) -> float:
+        """See `Lane`."""
+        return time.monotonic()
+
+    def query(self, host_id: str, verb: str, arguments: Mapping[str, Plain]) -> Plain:
+        """See `Lane`."""
+        return self._hosts[host_id].seat.query(verb, arguments)
+
+    def capture(self, host_id: str) -> bytes:
+        """See `Lane`."""
+        return self._hosts[host_id].seat.capture()
+
+    def whereabouts(self, host_ids: Sequence[str]) -> dict[str, Whereabouts]:
+        """See `Lane`."""
+        return dict.fromkeys(host_ids, Whereabouts(os.getpid(), socket.gethostname()))
+
+    def computing(self) -> tuple[str, int] | None:
+        """See `Lane`."""
+        host_id = self._busy
+        return (host_id, self._hosts[host_id].heartbeat()[1]) if host_id in self._hosts else None
 
     def close(self) -> None:
         """See `Lane`."""
         self._hosts.clear()
-
-
-def hosted(hosts: Mapping[str, T], member_id: str) -> T:
-    """A member's host.
-
-    Raises:
-        UnknownMemberError: no such member.
-    """
-    host = hosts.get(member_id)
-    if host is None:
-        raise UnknownMemberError(f"no member {member_id!r} is registered; registered: {', '.join(sorted(hosts))}.")
-    return host
-
-
-def attempt(action: Callable[[], Any]) -> Any:
-    """What an action comes to, or `Refused` with the error of ours that it raised."""
-    try:
-        return action()
-    except SoulfraError as error:
-        return Refused(error.code, error.message)

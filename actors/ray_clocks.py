@@ -9,7 +9,9 @@ from actors.clocks import FAST, MasterClock, Metrics, Pace, Status
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.settings import Settings
 from actors.ray_lanes import RayLane
+from actors.zmq_lanes import ZmqLane
 
+LANES: dict[str, type[RayLane]] = {"ray": RayLane, "zmq": ZmqLane}
 COMMANDING_THREADS = 8
 """Callers whose commands may wait for a boundary at the same time; more of them queue in Ray."""
 READING_THREADS = 4
@@ -23,12 +25,11 @@ class RayClock(MasterClock):
         settings: what this history depends on.
         realm_paths: users' folders for factories.
         hosts: how many hosts to make ready ahead of need, the registry's included.
+        lane: "zmq" or "ray".
     """
 
-    def __init__(self, settings: Settings, realm_paths: tuple[str, ...], hosts: int) -> None:
-        lane = RayLane(realm_paths)
-        lane.prepare(hosts)
-        super().__init__(settings, lane)
+    def __init__(self, settings: Settings, realm_paths: tuple[str, ...], hosts: int, lane: str) -> None:
+        super().__init__(settings, LANES[lane](realm_paths), hosts)
 
     @ray.method(concurrency_group="run")
     def advance_to(  # type: ignore[override]  # the decorator hides the signature

@@ -1,61 +1,92 @@
-"""The generic host as a Ray actor. Grants and outboxes cross as MessagePack: a struct costs pickle ten times as much."""
+"""The generic host as a Ray actor. Messages cross as packed bytes: a struct costs pickle ten times as much."""
 
+import os
+import signal
 import socket
+import threading
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import ray
 
 from actors.core.kernel.codec import Plain
-from actors.core.kernel.commands import MemberSpec
-from actors.core.kernel.effects import Refused, Spawned
-from actors.core.kernel.members import Birth, Grant, Outbox
+from actors.core.kernel.effects import Refused
+from actors.core.kernel.errors import SoulfraError
+from actors.core.kernel.lanes import Whereabouts
 from actors.hosts import Host
-from actors.lanes import Whereabouts, attempt
 
 READERS = 4
 """Threads of a host that answer readers and heartbeats while a grant is carried out."""
 
-encode_message = msgspec.msgpack.Encoder().encode
-decode_outbox = msgspec.msgpack.Decoder(Outbox).decode
-_decode_grant = msgspec.msgpack.Decoder(Grant).decode
-
 
 class RayHost(Host):
-    """See `Host`. What the clock calls runs in order on the main thread; readers have threads of their own."""
+    """See `Host`. Messages of the clock come on the main thread, or on the line's; readers have threads of their own.
 
-    def embody_or_refuse(self, birth: Birth, spec: MemberSpec) -> Spawned | Refused:
-        """See `Host.embody`; an error of ours comes back as a value."""
-        return attempt(lambda: self.embody(birth, spec))  # type: ignore[no-any-return]
+    Args:
+        host_id: what the clock calls it.
+        realm_paths: users' folders for factories.
+    """
 
-    def advance_message(self, grant: bytes) -> bytes:
-        """See `Seat.advance`."""
-        return encode_message(self.advance(_decode_grant(grant)))
+    def __init__(self, host_id: str, realm_paths: tuple[str, ...]) -> None:
+        super().__init__(realm_paths)
+        self._host_id = host_id
 
-    def rebuild(self) -> Outbox | Refused:
-        """See `Rebuild`."""
-        return attempt(self.seat.status)  # type: ignore[no-any-return]
+    def hear(self, parcel: bytes) -> bytes:
+        """See `Host.answer_packed`."""
+        return self.answer_packed(parcel)
 
-    def capture(self) -> bytes:
-        """See `Seat.capture`."""
-        return self.seat.capture()
+    @ray.method(concurrency_group="line")
+    def stay(self) -> None:
+        """Does not return: whoever waits for it learns when this process ends, even if nobody else asks it anything."""
+        threading.Event().wait()
+
+    @ray.method(concurrency_group="line")
+    def open_line(self) -> bytes:
+        """Makes this host's key pair for the zmq lane; its public half."""
+        from actors.zmq_doors import Line  # not every lane needs it
+
+        self._line = Line(self._host_id)
+        return self._line.public_key
+
+    @ray.method(concurrency_group="line")
+    def serve_line(self, address: str, door_key: bytes) -> None:
+        """Answers on the zmq lane until the process ends."""
+        self._line.serve(address, door_key, self.answer_packed)
 
     @ray.method(concurrency_group="readers")
     def query(self, verb: str, arguments: Mapping[str, Plain]) -> Any:
         """See `Seat.query`; an error of ours comes back as a value."""
-        return attempt(lambda: self.seat.query(verb, arguments))
+        return _attempt(lambda: self.seat.query(verb, arguments))
 
     @ray.method(concurrency_group="readers")
-    def beat(self) -> tuple[int, int]:
-        """See `Host.heartbeat`."""
-        return self.heartbeat()
+    def capture(self) -> Any:
+        """See `Seat.capture`; an error of ours comes back as a value."""
+        return _attempt(lambda: self.seat.capture())
+
+    @ray.method(concurrency_group="readers")
+    def beat(self) -> int:
+        """The local tick that the member is in."""
+        return self.heartbeat()[1]
 
     @ray.method(concurrency_group="readers")
     def whereabouts(self) -> Whereabouts:
         """Where this host lives."""
         return Whereabouts(self.heartbeat()[0], socket.gethostname())
 
+    @ray.method(concurrency_group="readers")
+    def crash(self) -> None:
+        """Ends this process as the machine would: at once, without a word."""
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _attempt(action: Any) -> Any:
+    try:
+        return action()
+    except SoulfraError as error:
+        return Refused(error.code, error.message)
+
 
 _remote: Any = ray.remote  # its annotations know no concurrency groups
-RemoteHost = _remote(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups={"readers": READERS})(RayHost)
+RemoteHost = _remote(
+    num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups={"readers": READERS, "line": 1}
+)(RayHost)

@@ -35,14 +35,18 @@ class Agenda:
 
     Attributes:
         refused: journeys that were refused, with the reasons; a scenario may ask for what turns out impossible.
+        kills: members whose process is killed, each with the boundary at which it is.
     """
 
     travellers: list[_Traveller] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    kills: list[tuple[int, str]] = field(default_factory=list)
 
     def next_after(self, control_tick: int, end: int) -> int:
         """The boundary at which there is something to do next, or `end`."""
-        return min([end, *(one.at for one in self.travellers if not one.done and one.at > control_tick)])
+        journeys = (one.at for one in self.travellers if not one.done)
+        kills = (at for at, _ in self.kills)
+        return min([end, *(at for at in (*journeys, *kills) if at > control_tick)])
 
     def play(
         self, mv: Multiverse, end: int, *, realtime: bool = False, watch: Callable[[Status], None] | None = None
@@ -67,6 +71,9 @@ class Agenda:
                 if not result.success:
                     self.refused.append(f"control tick {control_tick}: {result.message}")
                 one.turn()
+        for at, member_id in self.kills:
+            if at == control_tick:
+                mv.kill(member_id)
 
 
 def set_up(mv: Multiverse, scenario: Scenario) -> Agenda:

@@ -13,7 +13,7 @@ from actors.clocks import MasterClock
 from actors.core.kernel.settings import Settings
 from actors.lanes import LocalLane
 
-READS = frozenset({"query", "status", "stop", "series", "records"})
+READS = frozenset({"query", "status", "stop", "series", "records", "recoveries"})
 """Methods of the clock that never wait and run no turn."""
 CLOSE_TIMEOUT_S = 10.0
 """For the tick under way to end; a member that hangs must not hold up the end."""

@@ -44,9 +44,9 @@ def simulate(
     npcs: Annotated[int | None, typer.Option(help="NPCs in each city, 40 by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="From which every draw follows (0).")] = None,
     engine: Annotated[str, typer.Option(help="ray: every realm an actor; local: one process.")] = "ray",
-    lane: Annotated[str | None, typer.Option(help="How grants travel on Ray: ray.")] = None,
+    lane: Annotated[str | None, typer.Option(help="How grants travel on Ray: zmq (the default) or ray.")] = None,
     realtime: Annotated[bool, typer.Option("--realtime", help="Keep real time although there is a bound.")] = False,
-    kill: Annotated[list[str] | None, typer.Option(help="REALM@TICK. Not there yet.")] = None,
+    kill: Annotated[list[str] | None, typer.Option(help="REALM@TICK: kill its process, see it come back.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write a report to this HTML file.")] = None,
     series: Annotated[Path | None, typer.Option(help="Write the series to this .csv or .parquet file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
@@ -55,10 +55,6 @@ def simulate(
     address: Annotated[str, typer.Option(help="Address of a running Ray cluster.")] = "",
 ) -> int:
     """Runs a multiverse. Without a bound it keeps real time until Ctrl-C; with one it runs as fast as it can."""
-    if kill:
-        raise SettingsError(
-            "--kill is not there yet: a realm whose process dies cannot be restored so far; leave it out."
-        )
     from orchestration import simulations  # so that --help is quick
 
     described = _scenario(scenario, games, npcs).model_copy(
@@ -81,12 +77,22 @@ def simulate(
             address=address,
             realm_paths=tuple(realm_path or ()),
             realtime=realtime,
+            kills=tuple(_kill(one) for one in kill or ()),
             report=report,
             series=series,
             as_json=as_json,
             command=shlex.join(["soulfra", *sys.argv[1:]]),
         )
     )
+
+
+def _kill(text: str) -> tuple[int, str]:
+    member_id, at, tick = text.rpartition("@")
+    if not at or not member_id or not tick.isascii() or not tick.isdecimal() or int(tick) < 1:
+        raise SettingsError(
+            f"--kill must read REALM@TICK with a control tick from 1 on, for example sol_1@20, not {text!r}."
+        )
+    return int(tick), member_id
 
 
 def _scenario(path: Path | None, games: int | None, npcs: int | None) -> Any:

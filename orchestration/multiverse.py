@@ -34,7 +34,7 @@ from orchestration.players import Players
 T = TypeVar("T")
 
 ENGINES = ("ray", "local")
-LANES = ("ray",)
+LANES = ("zmq", "ray")
 CLOSED = "this multiverse is closed; make a new one."
 FOREVER = SEED_MAX
 """The control tick that a run without a bound goes to."""
@@ -51,7 +51,7 @@ class Multiverse:
         control_tick_interval_ticks: local ticks in one control tick.
         local_tick_interval_ms: simulated milliseconds in one local tick.
         engine: "ray" (every member an actor) or "local" (everything in this process).
-        lane: how grants travel on Ray; "ray" is the one there is.
+        lane: how grants travel on Ray: "zmq" (the default), or "ray" for plain actor calls.
         address: of a running Ray cluster; without it `RAY_ADDRESS`, else a cluster is started here.
         realm_paths: folders with users' own realm modules.
         realms_expected: how many realms will be registered soon; their hosts start ahead.
@@ -371,6 +371,20 @@ class Multiverse:
         """Every member: id, kind, state, local tick, recovery level, process id, node."""
         return self._call("members")  # type: ignore[no-any-return]
 
+    def kill(self, member_id: str) -> None:
+        """Kills a member's process at this boundary, to see it come back.
+
+        Raises:
+            UnknownMemberError: no such member.
+            EngineError: on the local engine, where no member has a process of its own.
+        """
+        _a(str, member_id, "member id")
+        self._call("kill", member_id)
+
+    def recoveries(self) -> list[dict[str, Any]]:
+        """Members that were brought back after their process died: which, in which control tick, why, how long it took."""
+        return self._call("recoveries")  # type: ignore[no-any-return]
+
     def journal(self) -> list[JournalEntry]:
         """Every outside input so far, in order."""
         return self._call("journal")  # type: ignore[no-any-return]
@@ -440,10 +454,8 @@ def _engine(
 ) -> Engine:
     if engine not in ENGINES:
         raise SettingsError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}.")
-    if lane == "zmq":
-        raise SettingsError("the zmq lane is not there yet; use lane='ray'.")
     if lane is not None and lane not in LANES:
-        raise SettingsError(f"lane must be 'ray', not {lane!r}.")
+        raise SettingsError(f"lane must be one of {', '.join(LANES)}, not {lane!r}.")
     if engine == "local":
         if address:
             raise SettingsError("the local engine has no address; leave it out, or use engine='ray'.")
@@ -452,7 +464,7 @@ def _engine(
         return LocalEngine(settings, realm_paths)
     from orchestration.ray_engines import RayEngine  # Ray takes half a second to import; the local engine needs none
 
-    return RayEngine(settings, realm_paths, address, realms_expected + 1)
+    return RayEngine(settings, realm_paths, address, realms_expected + 1, lane or LANES[0])
 
 
 def _encoded(values: Mapping[str, Any] | None, what: str) -> bytes:

@@ -31,6 +31,7 @@ QUIET = {
     "RAY_worker_maximum_startup_concurrency": "16",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_worker_niceness": "0",
 }
 """Environment of a cluster started here: no report to anybody, no warnings about what is meant."""
 
@@ -58,21 +59,27 @@ class RayEngine:
         realm_paths: users' folders for factories; every node must see them.
         address: of a running cluster; "" means the one in `RAY_ADDRESS` (a job sets it), else a new one here.
         hosts: how many members to expect; their hosts start while the rest is prepared.
+        lane: how grants travel, "zmq" or "ray".
 
     Raises:
         EngineError: Ray could not be started or reached, or the clock could not.
     """
 
     name = "ray"
-    lane = "ray"
 
     def __init__(
-        self, settings: Settings, realm_paths: tuple[str, ...] = (), address: str = "", hosts: int = 1
+        self,
+        settings: Settings,
+        realm_paths: tuple[str, ...] = (),
+        address: str = "",
+        hosts: int = 1,
+        lane: str = "zmq",
     ) -> None:
+        self.lane = lane
         factories.add_realm_paths(realm_paths)
         _CONNECTION.join(address or os.environ.get("RAY_ADDRESS", ""))
         try:
-            self._clock = RemoteClock.remote(settings, realm_paths, hosts)
+            self._clock = RemoteClock.remote(settings, realm_paths, hosts, lane)
             ray.get(self._clock.__ray_ready__.remote(), timeout=START_TIMEOUT_S)
         except (RayError, GetTimeoutError) as error:
             _CONNECTION.leave()

@@ -10,6 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from actors.core.kernel.errors import SettingsError
 from orchestration.agendas import Agenda, set_up
 from orchestration.histories import Flow, Journey, RunHistory, SeriesRow
 from orchestration.live import LiveStatus, starting
@@ -31,6 +32,7 @@ class Simulation:
         address: of a running Ray cluster, or "".
         realm_paths: users' folders.
         realtime: whether to keep real time.
+        kills: processes to kill, each as (control tick in which it is missed, member id).
         report: where to write the report, or None.
         series: where to write the series, or None.
         as_json: whether standard output is one JSON document.
@@ -44,6 +46,7 @@ class Simulation:
     address: str
     realm_paths: tuple[str, ...]
     realtime: bool
+    kills: tuple[tuple[int, str], ...]
     report: Path | None
     series: Path | None
     as_json: bool
@@ -78,6 +81,7 @@ def simulate(simulation: Simulation) -> int:
             )
         )
         agenda = set_up(mv, scenario)
+        agenda.kills = _checked_kills(mv, simulation)
         waiting.stop()
         elapsed_s = _run(mv, simulation, agenda)
         history = _history(mv, simulation, elapsed_s)
@@ -100,6 +104,23 @@ def _check_outputs(simulation: Simulation) -> None:
         checked_series_path(simulation.series)
     if simulation.report is not None:
         checked_target(simulation.report)
+
+
+def _checked_kills(mv: Multiverse, simulation: Simulation) -> list[tuple[int, str]]:
+    """The kills, each at the boundary before its control tick."""
+    if simulation.kills and mv.engine == "local":
+        raise SettingsError("--kill needs processes to kill; use --engine ray.")
+    known = [member["member_id"] for member in mv.members()] if simulation.kills else []
+    for control_tick, member_id in simulation.kills:
+        if member_id not in known:
+            raise SettingsError(
+                f"--kill {member_id}@{control_tick}: there is no member {member_id!r}; there are {', '.join(known)}."
+            )
+        if simulation.control_ticks is not None and control_tick > simulation.control_ticks:
+            raise SettingsError(
+                f"--kill {member_id}@{control_tick} is after the end; the run has {simulation.control_ticks} control ticks."
+            )
+    return [(control_tick - 1, member_id) for control_tick, member_id in simulation.kills]
 
 
 def _run(mv: Multiverse, simulation: Simulation, agenda: Agenda) -> float:
@@ -142,7 +163,7 @@ def _history(mv: Multiverse, simulation: Simulation, elapsed_s: float) -> RunHis
             }
             for game in state["games"]
         ],
-        "recoveries": [],
+        "recoveries": mv.recoveries(),
         "digest": mv.digest(),
         "digest_chain": chain,
         "elapsed_s": round(elapsed_s, 6),

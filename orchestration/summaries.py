@@ -31,6 +31,10 @@ def print_summary(summary: Mapping[str, Any], refused: Sequence[str], report: Pa
     for game in summary["games"]:
         if game["error"]:
             console.print(Text(f"{game['realm_id']} is in error: {game['error']}", style="bold red"))
+    for one in summary["recoveries"]:
+        where = f"{one['member_id']} in control tick {one['control_tick_id']}"
+        how = f"{one['elapsed_ms']:.0f} ms, {one['replayed']} grants lived through again"
+        console.print(Text(f"brought back: {where} ({one['reason']}), within {how}"))
     for line in refused[:REFUSALS_SHOWN_MAX]:
         console.print(Text(f"journey refused at {line}"))
     if len(refused) > REFUSALS_SHOWN_MAX:

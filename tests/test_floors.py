@@ -13,7 +13,18 @@ FLOORS = ("serve", "orchestration", "actors", "actors.core")
 """From the top down; a module may import its own floor and those below."""
 
 PLAIN_MODULES = {
-    *("__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "hashlib", "inspect"),
+    *(
+        "__future__",
+        "abc",
+        "bisect",
+        "collections",
+        "contextlib",
+        "dataclasses",
+        "enum",
+        "functools",
+        "hashlib",
+        "inspect",
+    ),
     *("itertools", "keyword", "operator", "string", "traceback", "types", "typing", "numpy", "msgspec"),
 }
 """All that the core may import from outside. What is not here (ray, time, random, os, math, asyncio …) is banned."""

@@ -20,7 +20,9 @@ from actors.core.kernel.commands import (
 )
 from actors.core.kernel.effects import Script, T
 from actors.core.kernel.events import Event
+from actors.core.kernel.fleets import Fleet
 from actors.core.kernel.members import Birth, Command, Grant, Member, Outbox
+from actors.core.kernel.messages import Advance
 from actors.core.kernel.seats import Seat
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
@@ -28,6 +30,8 @@ from actors.core.kernel.states import State, decode_state
 from actors.core.kernel.ticking import TickRecord
 from actors.lanes import LocalLane
 
+CHECKPOINT_INTERVAL_GRANTS = 64
+"""How often a `Bench` asks for a checkpoint."""
 REALMS = str(Path(__file__).parent.parent / "realms")
 REGISTRY = MemberSpec("actors.core.players.registry:PlayerRegistry", encode({}))
 
@@ -63,7 +67,9 @@ class Bench:
         """The next grant, carried out; one with commands and no local ticks is a command round."""
         self.number += 1
         self.control_tick += bool(local_ticks)
-        return self.seat.advance(Grant(1, "main", self.number, self.control_tick, local_ticks, inbox, commands, digest))
+        grant = Grant(1, "main", self.number, self.control_tick, local_ticks, inbox, commands, digest)
+        checkpoint = self.number % CHECKPOINT_INTERVAL_GRANTS == 0
+        return self.seat.answer(Advance(self.number, (grant,), checkpoint)).outboxes[0]
 
     def ask(self, verb: str, /, **arguments: Any) -> Any:
         """The value of one command in a round of its own."""
@@ -90,12 +96,15 @@ class World:
         settings: of the multiverse.
     """
 
-    def __init__(self, *, shuffle: int | None = None, registry: bool = True, **settings: Any) -> None:
+    def __init__(
+        self, *, shuffle: int | None = None, registry: bool = True, lane: LocalLane | None = None, **settings: Any
+    ) -> None:
         order = Random(shuffle)
-        self.lane = LocalLane(
+        self.lane = lane or LocalLane(
             (REALMS,), (lambda ids: ids) if shuffle is None else lambda ids: order.sample(ids, len(ids))
         )
         self.sequencer = Sequencer(Settings(**{"seed": 7} | settings))
+        self.fleet = Fleet(self.sequencer.settings, self.lane)
         if registry:
             self.perform(self.sequencer.seat_script(PLAYERS, REGISTRY))
 
@@ -103,9 +112,13 @@ class World:
         try:
             effect = next(script)
             while True:
-                effect = script.send(self.lane.perform(effect))
+                effect = script.send(self.fleet.perform(effect))
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+
+    def seat(self, member_id: str) -> Seat:
+        """A member's seat, to look into it or to spoil it."""
+        return self.lane._hosts[self.fleet.host_of(member_id)].seat
 
     def tick(self, control_ticks: int = 1) -> TickRecord:
         """So many control ticks; the record of the last."""
@@ -155,7 +168,7 @@ class World:
         return self.do(QueueEvent(event_id, "", target, event_type, encode(dict(data or {})), **more))
 
     def state(self, member_id: str) -> State:
-        return decode_state(self.lane.capture(member_id))
+        return decode_state(self.seat(member_id).capture())
 
     def heard(self, realm_id: str) -> list[list[Any]]:
         """What a scribe has written down: [local tick, source, sequence, event type, event id, cause]."""

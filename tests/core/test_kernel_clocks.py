@@ -21,7 +21,6 @@ from actors.core.kernel.commands import (
     Reply,
     RestartGame,
 )
-from actors.core.kernel.effects import Exchange
 from actors.core.kernel.errors import CommandRefusedError, EngineError, SoulfraError, UnknownMemberError
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import decode_state
@@ -307,22 +306,22 @@ def test_two_runs_to_the_same_tick_run_it_once() -> None:
 
 
 class HeldLane(LocalLane):
-    """Stands still at its gates: in an exchange of all members, or in a spawn."""
+    """Stands still at its gates: in the next exchange."""
 
     def __init__(self) -> None:
         super().__init__((REALMS,))
         self.at_gate, self.gate = threading.Event(), threading.Event()
-        self.holds: type | None = None
+        self.holds = False
         self.breaks = False
 
-    def perform(self, effect: Any) -> Any:
-        if self.holds is not None and isinstance(effect, self.holds):
-            self.holds = None
+    def receive(self, timeout_s: float) -> Any:
+        if self.holds:
+            self.holds = False
             self.at_gate.set()
             assert self.gate.wait(PATIENCE_S)
             if self.breaks:
                 raise OSError("the lane broke")
-        return super().perform(effect)
+        return super().receive(timeout_s)
 
 
 def test_a_command_that_comes_during_a_pause_is_answered() -> None:
@@ -349,7 +348,7 @@ def test_a_command_that_comes_during_a_pause_is_answered() -> None:
 def test_a_command_that_waits_when_a_run_breaks_is_answered() -> None:
     lane = HeldLane()
     clock = clock_of("a", lane=lane)
-    lane.holds, lane.breaks = Exchange, True
+    lane.holds, lane.breaks = True, True
     run = in_thread(clock.advance_to, FOREVER)
     assert lane.at_gate.wait(PATIENCE_S)
     journal = in_thread(clock.journal)
@@ -364,11 +363,11 @@ def test_a_command_that_waits_when_a_run_breaks_is_answered() -> None:
 def test_a_clock_that_broke_off_in_the_middle_does_not_go_on_as_if_nothing_had_been_lost() -> None:
     lane = HeldLane()
     clock = clock_of("a", lane=lane)
-    lane.holds, lane.breaks = Exchange, True
+    lane.holds, lane.breaks = True, True
     lane.gate.set()
     with pytest.raises(OSError, match="the lane broke"):
         clock.advance_to(1)
-    lane.holds = None
+    lane.holds = False
     for go_on in (lambda: clock.advance_to(1), clock.digest, lambda: ask(clock, "a", "set_luck", luck=1)):
         with pytest.raises(EngineError, match="broke off after control tick 0: OSError: the lane broke"):
             go_on()
@@ -408,7 +407,7 @@ def test_a_command_that_waits_when_the_clock_closes_is_answered() -> None:
 def test_a_run_that_waits_for_its_turn_hears_a_pause() -> None:
     lane = HeldLane()
     clock = clock_of("a", lane=lane)
-    lane.holds = Exchange
+    lane.holds = True
     command = in_thread(lambda: ask(clock, "a", "set_luck", luck=1))
     assert lane.at_gate.wait(PATIENCE_S)
     run = in_thread(clock.advance_to, FOREVER)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import Bench, World, asked, mail
+from harness import CHECKPOINT_INTERVAL_GRANTS, Bench, World, asked, mail
 
 from actors.core.kernel.addresses import PLAYERS, RealmCoordinate
 from actors.core.kernel.codec import DEPTH_MAX, decode, encode
@@ -15,7 +15,6 @@ from actors.core.kernel.digests import leaf_digests, member_digest
 from actors.core.kernel.errors import AddressError, CommandRefusedError, MemberError, SoulfraError
 from actors.core.kernel.events import Event
 from actors.core.kernel.members import NONE, Birth, Turn
-from actors.core.kernel.seats import CHECKPOINT_INTERVAL_GRANTS
 from actors.core.kernel.states import Records, State, Table, checked_state
 from actors.core.kernel.streams import scaled
 from actors.core.realms.tick_engines import Realm, command, on
@@ -510,7 +509,7 @@ def test_players_are_not_left_behind_in_a_realm_that_is_removed() -> None:
     world.register("r", "small:Ring")
     world.tick()
     world.ask(PLAYERS, "create_player", player_name="Alice", character_race="elf", starting_realm="r")
-    world.lane._hosts[PLAYERS].seat._member.advance = None  # type: ignore[assignment, method-assign]
+    world.seat(PLAYERS)._member.advance = None  # type: ignore[assignment, method-assign]
     world.queue(PLAYERS, "player_experience", {"player_id": "x", "amount": 1})
     world.tick()
     assert world.game_state(PLAYERS) == "error"

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from harness import Bench, asked, mail
+from harness import CHECKPOINT_INTERVAL_GRANTS, Bench, asked, mail
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +14,7 @@ from actors.core.kernel.digests import NO_DIGEST, fold, member_digest
 from actors.core.kernel.errors import CommandRefusedError, MemberError, ProtocolError
 from actors.core.kernel.events import Event
 from actors.core.kernel.members import REPLAYED, Birth, Command, Grant, Turn
-from actors.core.kernel.seats import CHECKPOINT_INTERVAL_GRANTS, TRACEBACK_CHARACTERS_MAX, Seat
+from actors.core.kernel.seats import TRACEBACK_CHARACTERS_MAX, Seat
 from actors.core.kernel.states import Records, State, Table, decode_state
 from actors.core.realms.tick_engines import Realm, command, on
 

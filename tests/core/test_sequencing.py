@@ -392,7 +392,7 @@ def standing(world: World) -> tuple[Any, ...]:
         sequencer.post.pending(),
         len(sequencer.journal),
         world.digest(),
-        world.lane.whereabouts().keys(),
+        world.fleet.whereabouts().keys(),
     )
 
 

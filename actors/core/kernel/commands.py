@@ -17,11 +17,19 @@ class MemberSpec(msgspec.Struct, frozen=True):
         factory: `module:name` of what is called as `factory(birth, **params)`.
         params: its arguments, encoded plain data.
         placement: Ray's own placement options for the actor (`resources`, `label_selector`, `runtime_env`), encoded.
+        checked_params: what the factory's own check made of the params when it was first asked, encoded; a member that
+            is brought back is made with these.
     """
 
     factory: str
     params: bytes
     placement: bytes = encode({})
+    checked_params: bytes = b""
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether its actor needs a place of its own."""
+        return bool(decode(self.placement))
 
 
 class RegisterGame(msgspec.Struct, frozen=True, tag=True):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from actors.core.kernel.commands import MemberSpec
-from actors.core.kernel.members import Birth, Contract, Grant, Outbox
+from actors.core.kernel.members import Birth, Grant
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -26,23 +26,20 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """Send these grants, wait for every outbox. Comes to a map of member id to `Outbox` or `Lost`, in any order."""
+    """Send these grants, wait for every outbox. Comes to a map of member id to its outboxes or `Lost`, in any order.
 
-    grants: Mapping[str, Grant]
+    A member gets one grant, or several in a row where lookahead allows it, and answers each with an outbox; after a
+    failure, the rest are not lived through and have none.
+    """
+
+    grants: Mapping[str, tuple[Grant, ...]]
 
 
 class Spawn(msgspec.Struct, frozen=True):
-    """Make a member in a host of its own. Comes to `Spawned` or `Refused`."""
+    """Make a member in a host of its own. Comes to `Embodied` or `Refused`."""
 
     birth: Birth
     spec: MemberSpec
-
-
-class Spawned(msgspec.Struct, frozen=True):
-    """A new member: what it promises and how it stands."""
-
-    contract: Contract
-    status: Outbox
 
 
 class Rebuild(msgspec.Struct, frozen=True):

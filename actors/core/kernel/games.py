@@ -30,7 +30,6 @@ class Seated:
         self.period = 1 if registration is None else registration.period
         self.state = BOOTING
         self.error: Failure | None = None
-        self.lost = False
         self.number = 0
         self.digest = status.digest
         self.stand(status)

@@ -4,9 +4,11 @@ It answers a repeated grant with the kept outbox (a call that failed may still h
 numbers what the member says, takes its digest, publishes its view, and undoes a turn in which the member raised.
 
 Undoing is re-execution: the seat keeps a checkpoint and the grants since. The member is rebuilt from them when somebody
-needs it again, not before. A member that cannot be captured is rebuilt from birth.
+needs it again, not before. A member that cannot be captured is rebuilt from birth. The clock says when a checkpoint is
+due and gets a copy, so that it can bring the member back elsewhere.
 """
 
+import contextlib
 import traceback
 from collections.abc import Callable, Mapping
 
@@ -32,10 +34,8 @@ from actors.core.kernel.members import (
     Turn,
     View,
 )
+from actors.core.kernel.messages import Advance, Answer, Checkpoint
 from actors.core.kernel.states import State, checked_state, decode_state, encode_state
-
-CHECKPOINT_INTERVAL_GRANTS = 64
-"""A checkpoint copies the whole state, a replay repeats the grants since: 64 keeps the first cheap, the second short."""
 
 TRACEBACK_CHARACTERS_MAX = 8_000
 """Enough for the innermost frames, which are at the end."""
@@ -87,12 +87,13 @@ class Seat:
     Args:
         birth: what the member is told when it is made.
         make: makes the member; called again when it has to be rebuilt.
+        checkpoint: where it goes on from; None is its birth.
 
     Raises:
-        MemberError: the new member's state cannot be digested.
+        MemberError: the member's state cannot be digested, or is not that of the checkpoint.
     """
 
-    def __init__(self, birth: Birth, make: Callable[[Birth], Member]) -> None:
+    def __init__(self, birth: Birth, make: Callable[[Birth], Member], checkpoint: Checkpoint | None = None) -> None:
         self._birth = birth
         self._make = make
         self._streams = birth.streams()
@@ -102,36 +103,91 @@ class Seat:
         self._number = 0
         self._local_tick = 0
         self._sequence = birth.first_sequence
-        self._kept: Outbox | None = None
+        self._answer: Answer | None = None
+        self._published: tuple[View, dict[str, Plain]]
         self._turn: Turn | None = None
         self._failed = False
-        self._checkpoint: tuple[bytes, int, int] | None = None
         self._since: list[Grant] = []
+        self._checkpoint = checkpoint
+        if checkpoint is not None:
+            self._number = checkpoint.number
+            self._restore(checkpoint)
         self._publish()
         self._digest, self._digest_current = self._take_digest(), True
-        if self.contract.recovery == CAPTURED:
-            self._checkpoint = (encode_state(self._member.capture()), self._local_tick, self._sequence)
+        if checkpoint is None:
+            self.checkpoint()
+        elif checkpoint.digest != self._digest:
+            raise MemberError(
+                f"{birth.member_id} was restored from a checkpoint and is not what it was: its capture leaves out some of "
+                "its state."
+            )
 
-    def advance(self, grant: Grant) -> Outbox:
-        """Carries out one grant, once.
+    def answer(self, advance: Advance) -> Answer:
+        """Carries out grants, once; up to the first in which the member fails.
 
         Raises:
-            ProtocolError: the grant comes from an old clock, or one was left out. Nothing has changed.
+            ProtocolError: the grants come from an old clock, or one was left out. Nothing has changed.
         """
-        if grant.epoch < self._epoch:
-            raise ProtocolError(f"{self._birth.member_id}: grant of epoch {grant.epoch}, but {self._epoch} has spoken.")
-        if self._kept is not None and grant.number == self._kept.number:
-            return self._kept
-        if grant.number != self._number + 1:
-            raise ProtocolError(f"{self._birth.member_id}: grant {grant.number} after {self._number}.")
-        self._epoch = grant.epoch
+        first = advance.grants[0]
+        if first.epoch < self._epoch:
+            raise ProtocolError(f"{self._birth.member_id}: grant of epoch {first.epoch}, but {self._epoch} has spoken.")
+        if self._answer is not None and first.number == self._answer.outboxes[0].number:
+            return Answer(advance.request, self._answer.outboxes, self._answer.checkpoint)
+        if first.number != self._number + 1:
+            raise ProtocolError(f"{self._birth.member_id}: grant {first.number} after {self._number}.")
+        self._epoch = first.epoch
+        outboxes = []
+        for grant in advance.grants:
+            outboxes.append(outbox := self._advance(grant))
+            if outbox.failure is not None:
+                break
+        checkpoint = None
+        if advance.checkpoint and not self._failed:
+            with contextlib.suppress(ValueError, MemberError):  # its next digest will say what cannot be captured
+                checkpoint = self.checkpoint()
+        self._answer = Answer(advance.request, tuple(outboxes), checkpoint)
+        return self._answer
+
+    def advance(self, grant: Grant) -> Outbox:
+        """Carries out one grant, once; see `answer`."""
+        return self.answer(Advance(0, (grant,))).outboxes[0]
+
+    def replay(self, advance: Advance) -> bytes:
+        """Lives through grants that were answered before; returns the digest that the last of them came to.
+
+        Raises:
+            ProtocolError: see `answer`.
+        """
+        return self.answer(Advance(0, advance.grants)).outboxes[-1].digest
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Takes a checkpoint, which the grants so far are then no longer kept for; None if it cannot be captured."""
+        if self.contract.recovery != CAPTURED:
+            return None
+        document = encode_state(self._member.capture())
+        digest = self._digest if self._digest_current else self._take_digest()
+        self._checkpoint = Checkpoint(
+            document, self._number, self._local_tick, self._sequence, digest, self._published[1]
+        )
+        self._since.clear()
+        return self._checkpoint
+
+    @property
+    def kept_checkpoint(self) -> Checkpoint | None:
+        """The last checkpoint; None if the member cannot be captured."""
+        return self._checkpoint
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        self._member.restore(decode_state(checkpoint.document))
+        self._local_tick, self._sequence = checkpoint.local_tick, checkpoint.sequence
+
+    def _advance(self, grant: Grant) -> Outbox:
         try:
             self._stand()
             outbox = self._carry_out(grant)
         except BaseException as error:  # a member's own mistake, an exit too, must not reach the others
             outbox = self._discard(grant, error)
         self._number = grant.number
-        self._kept = outbox
         return outbox
 
     def _checked_contract(self) -> Contract:
@@ -173,18 +229,12 @@ class Seat:
     def _carry_out(self, grant: Grant) -> Outbox:
         outbox, sequence = self._live(grant)
         view = self._member.view()
-        document = None
-        if self.contract.recovery == CAPTURED and len(self._since) + 1 >= CHECKPOINT_INTERVAL_GRANTS:
-            document = encode_state(self._member.capture())
         # Nothing of the seat has changed so far, and nothing below can fail.
         self._local_tick, self._sequence, self._turn = outbox.local_tick, sequence, None
         self._digest, self._digest_current = outbox.digest or self._digest, bool(outbox.digest)
         self._figures = (outbox.measures, outbox.totals)
-        self._published: tuple[View, dict[str, Plain]] = (view, self._boundary(grant))
+        self._published = (view, self._boundary(grant))
         self._since.append(grant)
-        if document is not None:
-            self._checkpoint = (document, self._local_tick, self._sequence)
-            self._since.clear()
         return outbox
 
     def _live(self, grant: Grant) -> tuple[Outbox, int]:
@@ -280,8 +330,7 @@ class Seat:
         self._member = self._make(self._birth)
         self._local_tick, self._sequence = 0, self._birth.first_sequence
         if self._checkpoint is not None:
-            document, self._local_tick, self._sequence = self._checkpoint
-            self._member.restore(decode_state(document))
+            self._restore(self._checkpoint)
         for grant in self._since:
             outbox, self._sequence = self._live(grant)
             self._local_tick = outbox.local_tick
@@ -289,7 +338,9 @@ class Seat:
     def _publish(self) -> None:
         self._figures = self._take_figures()
         _check_written(self._birth.member_id, self._figures)
-        self._published = (self._member.view(), {"branch": "", "control_tick": 0, "number": 0, "epoch": 0})
+        begun = {"branch": "", "control_tick": 0, "number": 0, "epoch": 0}
+        boundary = begun if self._checkpoint is None else self._checkpoint.boundary
+        self._published = (self._member.view(), boundary)
 
     def _boundary(self, grant: Grant) -> dict[str, Plain]:
         return {

@@ -26,7 +26,7 @@ from actors.core.kernel.commands import (
     Unsubscribe,
 )
 from actors.core.kernel.digests import fold
-from actors.core.kernel.effects import Dispose, Exchange, Rebuild, Refused, Script, Spawn, Spawned
+from actors.core.kernel.effects import Dispose, Rebuild, Refused, Script, Spawn
 from actors.core.kernel.errors import (
     CommandRefusedError,
     DuplicateMemberError,
@@ -38,8 +38,9 @@ from actors.core.kernel.errors import (
 )
 from actors.core.kernel.events import DELIVER_AT_MAX, Event, checked_carries, event_digest
 from actors.core.kernel.games import BOOTING, Seated
-from actors.core.kernel.members import Birth, Command, Failure
-from actors.core.kernel.ticking import Ticking
+from actors.core.kernel.members import NONE, Birth, Command, Failure
+from actors.core.kernel.messages import Embodied
+from actors.core.kernel.ticking import Ticking, exchanged
 
 PERIOD_CONTROL_TICKS_MAX = 1_000_000
 SEQUENCES_PER_LIFE = 1 << 40
@@ -136,7 +137,7 @@ class Sequencer(Ticking):
         first_sequence = self._removals[member_id] * SEQUENCES_PER_LIFE if member_id in self._removals else 0
         return Birth(member_id, settings.seed, member_id, local_ticks, settings.cascade_depth_max, first_sequence)
 
-    def _seat(self, member_id: str, spawned: Spawned, command: RegisterGame | None) -> Seated:
+    def _seat(self, member_id: str, spawned: Embodied, command: RegisterGame | None) -> Seated:
         seated = Seated(spawned.contract, spawned.status, command)
         self.members[member_id] = seated
         self.totals.ledger.update(seated.totals)
@@ -206,15 +207,17 @@ class Sequencer(Ticking):
             raise CommandRefusedError(
                 f"realm {command.realm_id!r} is {seated.state}, not in error; nothing to restart."
             )
-        if seated.lost:
+        if seated.contract.recovery == NONE:
             raise CommandRefusedError(
-                f"realm {command.realm_id!r} cannot be restarted: {seated.error.message}, and its state with it; remove it."
+                f"realm {command.realm_id!r} cannot be restarted: {seated.error.message}, and it cannot be brought back "
+                f"(its recovery is {NONE!r}); remove it."
             )
         self._journal(command)
         status = yield Rebuild(command.realm_id)
         if isinstance(status, Refused):
             raise error_from(status.code, status.message)
         seated.stand(status)
+        seated.number = status.number  # of a grant in which its host died for good it knows nothing
         seated.state, seated.error = BOOTING, None
         if seated.is_game:
             yield from self._ask_players("resend_roster", {"realm_id": command.realm_id})
@@ -233,7 +236,7 @@ class Sequencer(Ticking):
             payload = encode({**decode(payload), "realms": realms})
         command = Command(f"@command#{self.position}", verb, payload)
         grant = self._grant(seated, self.control_tick, 0, (), (command,), False)
-        outboxes = yield Exchange({member_id: grant})
+        outboxes = yield from exchanged({member_id: grant})
         if isinstance(outbox := self._settle(member_id, seated, grant, outboxes[member_id]), Failure):
             raise MemberError(f"{member_id} failed in {verb!r} and is in error now: {outbox.message}.")
         self._send(outbox.events)

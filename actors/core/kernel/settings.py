@@ -24,7 +24,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         inbox_events_max: events that one member may have waiting; more go to the dead letters.
         dead_letters_max: dead letters kept whole; older ones are counted only, and what they carried is entered in the
             ledger as lost.
-        traces_max: steps of cascades kept for `cascade of event X`; 0 keeps none. Not part of history.
+        traces_max: steps of cascades kept for `cascade of event X`; 0 keeps none.
+        spare_hosts: hosts that stand ready, so that adding or bringing back a member does not wait for a process.
+        member_timeout_s: a member that has not answered for so long is treated as dead.
+        kept_bytes_max: of each member's inboxes since its last checkpoint; half of it makes the next one due.
+
+    The last four are not part of history: two runs that differ in them live the same life.
     """
 
     seed: int = 0
@@ -36,6 +41,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     inbox_events_max: int = 1_000_000
     dead_letters_max: int = 10_000
     traces_max: int = 100_000
+    spare_hosts: int = 2
+    member_timeout_s: float = 600.0
+    kept_bytes_max: int = 64 << 20
 
     def __post_init__(self) -> None:
         _whole("seed", self.seed, 0, SEED_MAX)
@@ -46,6 +54,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _whole("inbox_events_max", self.inbox_events_max, 1, 100_000_000)
         _whole("dead_letters_max", self.dead_letters_max, 0, 1_000_000)
         _whole("traces_max", self.traces_max, 0, 10_000_000)
+        _whole("spare_hosts", self.spare_hosts, 0, 1_000)
+        _whole("kept_bytes_max", self.kept_bytes_max, 1 << 10, 1 << 40)
+        if type(self.member_timeout_s) not in (int, float) or not 0.1 <= self.member_timeout_s <= 1e9:
+            raise SettingsError(f"member_timeout_s must be seconds from 0.1 upwards, not {self.member_timeout_s!r}.")
 
     @property
     def control_tick_ms(self) -> int:

@@ -22,9 +22,6 @@ from actors.core.kernel.members import Command, Failure, Grant, Outbox
 from actors.core.kernel.postings import Post
 from actors.core.kernel.settings import Settings
 
-EPOCH = 1
-"""The vault will allocate epochs; until there is one, there is one clock."""
-
 BROADCAST = "*"
 
 
@@ -70,10 +67,12 @@ class Ticking:
 
     Args:
         settings: what this history depends on.
+        epoch: which of the clocks that may drive this history this is; the vault allocates them.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, epoch: int = 1) -> None:
         self.settings = settings
+        self.epoch = epoch
         self.control_tick = 0
         self.position = 0
         self.chain = NO_DIGEST
@@ -136,7 +135,7 @@ class Ticking:
         digest_due = tick % self.settings.digest_interval_control_ticks == 0
         self._deliver(tick)
         grants = self._grants(tick, digest_due)
-        outboxes = yield Exchange(grants)
+        outboxes = yield from exchanged(grants)
         self.control_tick = tick
         failures, rows, synced = self._take_in(grants, outboxes)
         flows = self._count_deliveries(grants)
@@ -204,7 +203,7 @@ class Ticking:
         digest: bool,
     ) -> Grant:
         seated.number += 1
-        return Grant(EPOCH, self.settings.branch, seated.number, tick, local_ticks, inbox, commands, digest)
+        return Grant(self.epoch, self.settings.branch, seated.number, tick, local_ticks, inbox, commands, digest)
 
     def _take_in(
         self, grants: Mapping[str, Grant], outboxes: Mapping[str, Outbox | Lost]
@@ -228,7 +227,6 @@ class Ticking:
     def _settle(self, member_id: str, seated: Seated, grant: Grant, outbox: Outbox | Lost) -> Outbox | Failure:
         """Takes one outbox into the tables; a failure puts this member alone into error."""
         if isinstance(outbox, Lost):
-            seated.lost = True
             self._decide(f"{member_id}: {outbox.reason}")
             return self._fail(member_id, seated, grant, Failure(outbox.reason))
         seated.stand(outbox)
@@ -279,7 +277,7 @@ class Ticking:
             if seated.digest_stale and seated.error is None
         }
         if stale:
-            self._take_in(stale, (yield Exchange(stale)))
+            self._take_in(stale, (yield from exchanged(stale)))
         return self._boundary_digest()[2]
 
     def _member(self, member_id: str) -> Seated:
@@ -293,3 +291,9 @@ class Ticking:
     def _decide(self, decided: str) -> None:
         self.position += 1
         self.journal.append(JournalEntry(self.position, self.control_tick, None, decided))
+
+
+def exchanged(grants: Mapping[str, Grant]) -> Script[dict[str, Outbox | Lost]]:
+    """One grant for each member, and its outbox."""
+    answers = yield Exchange({member_id: (grant,) for member_id, grant in grants.items()})
+    return {member_id: answer[0] if isinstance(answer, tuple) else answer for member_id, answer in answers.items()}

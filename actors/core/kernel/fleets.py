@@ -1,0 +1,341 @@
+"""The fleet: which host carries which member, and how a member whose host has died is brought back.
+
+The fleet carries out what the sequencer asks for. Of every member it keeps a checkpoint and the grants since. When a
+host dies, another one is told to make the member from these, and what it has answered before must come out again;
+then the grant it owes is sent again. No other member goes back. A second death within one grant is the member's own
+doing and puts it, alone, into error; so does what cannot be brought back.
+
+Nothing here depends on the order in which signals come, on how often a message was sent, or on time, except for when
+to lose patience. So it is the same logic on every lane, the seeded ones of the tests included.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from actors.core.kernel.commands import MemberSpec
+from actors.core.kernel.effects import Dispose, Effect, Exchange, Lost, Rebuild, Refused, Spawn
+from actors.core.kernel.errors import EngineError, ProtocolError, SoulfraError, UnknownMemberError
+from actors.core.kernel.keeping import Kept, Recovery, Waiting
+from actors.core.kernel.lanes import Beat, Died, Heard, Lane, Rejoined, Signal, Whereabouts
+from actors.core.kernel.members import Grant, Outbox
+from actors.core.kernel.messages import Advance, Answer, Embodied, Refusal, Stand
+from actors.core.kernel.settings import Settings
+
+IMPATIENT_AFTER_S = 0.25
+"""From here on the clock asks for heartbeats and can say whom it waits for."""
+START_TIMEOUT_S = 300.0
+"""A host starts in half a second; on a machine that starts a hundred at once it takes a minute.
+Checking a foreign model may take two more."""
+SPARE_FAILURES_MAX = 5
+"""Spares that died in a row before they were used; then the machine has no room for more."""
+
+
+RECOVERIES_KEPT_MAX = 10_000
+SPARES_AFTER_S = 1.0
+"""Spares are started when nobody has needed a host for so long: they must not slow down those who are waited for."""
+
+
+class Fleet:
+    """The hosts of all members.
+
+    Args:
+        settings: how many spares, how long to wait, how much to keep.
+        lane: how hosts are reached.
+    """
+
+    def __init__(self, settings: Settings, lane: Lane) -> None:
+        self._settings = settings
+        self._lane = lane
+        self._kept: dict[str, Kept] = {}
+        self._carried: dict[str, Kept] = {}
+        self._awaited: dict[str, Kept] = {}
+        self._outcomes: dict[str, Any] = {}
+        self._spares: deque[str] = deque()
+        self._spare_failures = 0
+        self._hosts_started = 0
+        self._requests = 0
+        self._control_tick = 0
+        self._checked_at = 0.0
+        self._taken_at = lane.now_s()
+        self.recoveries: deque[Recovery] = deque(maxlen=RECOVERIES_KEPT_MAX)
+
+    def perform(self, effect: Effect) -> Any:
+        """Carries out one effect; see `effects.py` for what it comes to."""
+        match effect:
+            case Exchange(grants):
+                return self._exchange(grants)
+            case Spawn(birth, spec):
+                return self._spawn(Kept(birth, spec))
+            case Rebuild(member_id):
+                return self._rebuild(self._kept[member_id])
+            case Dispose(member_id):
+                return self._dispose(member_id)
+
+    # --------------------------------------------------------------------------------------------------- exchange
+
+    def _exchange(self, grants: Mapping[str, tuple[Grant, ...]]) -> dict[str, tuple[Outbox, ...] | Lost]:
+        lane, now = self._lane, self._lane.now_s()
+        for member_id, batch in grants.items():
+            kept = self._kept[member_id]
+            self._requests += 1
+            checkpoint = kept.checkpoint_due(self._settings)
+            kept.ask(self._requests, lane.pack(Advance(self._requests, batch, checkpoint)), now)
+            self._awaited[member_id] = kept
+            if kept.standing:
+                lane.send(kept.host_id, kept.parcel)
+            elif kept.lost:
+                self._settle(kept, Lost(kept.lost))
+        if grants:
+            self._control_tick = batch[0].control_tick
+        return self._gather()
+
+    def _gather(self) -> dict[str, Any]:
+        """Waits until everybody who was asked has answered or is lost."""
+        receive = self._lane.receive
+        while self._awaited:
+            for signal in receive(IMPATIENT_AFTER_S):
+                self._heed(signal)
+            self._lose_patience()
+        outcomes, self._outcomes = self._outcomes, {}
+        return outcomes
+
+    def _settle(self, kept: Kept, outcome: Any) -> None:
+        kept.answered()
+        del self._awaited[kept.member_id]
+        self._outcomes[kept.member_id] = outcome
+
+    # ---------------------------------------------------------------------------------------------------- signals
+
+    def _heed(self, signal: Signal) -> None:
+        kept = self._carried.get(signal.host_id)
+        match signal:
+            case Heard(_, message):
+                if kept is not None:  # else: a host that was given up; it may still be talking
+                    self._hear(kept, message)
+            case Died(host_id, reason):
+                self._mourn(host_id, reason, kept)
+            case Beat(_, local_tick):
+                if kept is not None:
+                    kept.beat_at, kept.beat_tick = self._lane.now_s(), local_tick
+            case Rejoined(host_id):
+                if kept is not None and kept.standing and kept.parcel is not None:
+                    self._lane.send(host_id, kept.parcel)
+
+    def _hear(self, kept: Kept, message: Any) -> None:
+        if isinstance(message, Answer):
+            if message.request == kept.request and kept.standing:
+                self._take_answer(kept, message)
+        elif isinstance(message, Embodied):
+            if message.request == kept.embodying:
+                self._stand(kept, message)
+        elif isinstance(message, Refusal):
+            if message.request == kept.embodying:
+                self._give_up(kept, message)
+            elif message.request == kept.request:
+                if message.code == ProtocolError.code:
+                    raise EngineError(f"{kept.member_id} does not obey this clock: {message.message}")
+                self._settle(kept, Refused(message.code, message.message))
+
+    def _take_answer(self, kept: Kept, answer: Answer) -> None:
+        kept.keep(answer, self._lane.now_s())
+        self._settle(kept, answer.outboxes)
+
+    # ---------------------------------------------------------------------------------------------------- embodying
+
+    def _spawn(self, kept: Kept) -> Embodied | Refused:
+        self._kept[kept.member_id] = kept
+        kept.newborn = True
+        self._awaited[kept.member_id] = kept
+        try:
+            self._embody(kept)
+        except SoulfraError as error:
+            self._settle(kept, Refused(error.code, error.message))
+        outcome = self._gather()[kept.member_id]
+        kept.newborn = False
+        if isinstance(outcome, Refused):
+            self._dispose(kept.member_id)
+        return outcome  # type: ignore[no-any-return]
+
+    def _embody(self, kept: Kept) -> None:
+        """Gives a member a host and tells it what the member was."""
+        kept.host_id = self._take_host(kept.spec)
+        self._carried[kept.host_id] = kept
+        self._requests += 1
+        kept.embodying, kept.standing, kept.lost = self._requests, False, ""
+        kept.embodied_at = self._lane.now_s()
+        self._lane.send(kept.host_id, self._lane.pack(kept.embodiment(self._requests)))
+
+    def _stand(self, kept: Kept, embodied: Embodied) -> None:
+        """The member stands on its host: for the first time, or again."""
+        kept.embodying = 0
+        if kept.newborn:
+            kept.standing = True
+            kept.contract, kept.spec, kept.checkpoint = embodied.contract, embodied.spec, embodied.checkpoint
+            self._settle(kept, embodied)
+            return
+        if kept.differs(embodied):
+            reason = f"{kept.reason}, and it was brought back as another: its replay gave another history"
+            self._abandon(kept, reason)
+            return
+        kept.standing = True
+        elapsed_ms = (self._lane.now_s() - kept.died_at) * 1e3
+        self.recoveries.append(Recovery(kept.member_id, self._control_tick, kept.reason, elapsed_ms, len(kept.since)))
+        if kept.parcel is not None:
+            self._lane.send(kept.host_id, kept.parcel)
+
+    def _give_up(self, kept: Kept, refusal: Refusal) -> None:
+        if kept.newborn:
+            self._settle(kept, Refused(refusal.code, refusal.message))
+        else:
+            self._abandon(kept, f"{kept.reason}, and it cannot be brought back: {refusal.message.rstrip('.')}")
+
+    def _abandon(self, kept: Kept, reason: str) -> None:
+        """Nothing more is tried for this member until somebody restarts it."""
+        self._release(kept)
+        kept.lost = reason
+        if kept.member_id in self._awaited:
+            self._settle(kept, Lost(reason))
+
+    def _rebuild(self, kept: Kept) -> Outbox | Refused:
+        """Lets a member in error stand at the boundary before it: where it is, or on another host if it has none."""
+        self._requests += 1
+        kept.ask(self._requests, self._lane.pack(Stand(self._requests)), self._lane.now_s(), grants=False)
+        self._awaited[kept.member_id] = kept
+        if kept.standing:
+            self._lane.send(kept.host_id, kept.parcel)
+        else:
+            kept.died_at = self._lane.now_s()
+            self._embody(kept)
+        outcome = self._gather()[kept.member_id]
+        if isinstance(outcome, Lost):
+            return Refused(EngineError.code, f"{kept.member_id}: {outcome.reason}.")
+        return outcome[0] if isinstance(outcome, tuple) else outcome  # type: ignore[no-any-return]
+
+    # --------------------------------------------------------------------------------------------------- dead hosts
+
+    def _mourn(self, host_id: str, reason: str, kept: Kept | None) -> None:
+        if kept is None:
+            if host_id in self._spares:
+                self._spares.remove(host_id)
+                self._spare_failures += 1
+            return
+        self._release(kept)
+        kept.reason = reason
+        if kept.newborn:
+            self._settle(kept, Refused(EngineError.code, f"{reason} while it was made."))
+            return
+        kept.died_at = self._lane.now_s()
+        if kept.parcel is not None:
+            kept.deaths += 1
+        if not kept.recoverable:
+            self._abandon(kept, reason)
+        elif kept.deaths > 1:
+            self._abandon(kept, f"{reason}, and once more in the same grant")
+        else:
+            self._embody(kept)
+
+    def _release(self, kept: Kept) -> None:
+        """Takes a member's host away from it."""
+        if kept.host_id:
+            self._carried.pop(kept.host_id, None)
+            self._lane.kill(kept.host_id)
+        kept.host_id, kept.standing, kept.embodying = "", False, 0
+
+    def _lose_patience(self) -> None:
+        """Asks for signs of life, asks again, and at last treats as dead who does not answer."""
+        now = self._lane.now_s()
+        if now - self._checked_at < IMPATIENT_AFTER_S:
+            return
+        self._checked_at = now
+        self._keep_spares(now)
+        for kept in list(self._awaited.values()):
+            if not kept.standing:
+                if kept.embodying and now - kept.embodied_at > START_TIMEOUT_S:
+                    self._mourn_silent(kept, START_TIMEOUT_S)
+            elif now - kept.asked_at > self._settings.member_timeout_s:
+                self._mourn_silent(kept, self._settings.member_timeout_s)
+            elif now - kept.asked_at >= IMPATIENT_AFTER_S:
+                if now - kept.sent_at > kept.resend_after_s:
+                    kept.sent_at, kept.resend_after_s = now, kept.resend_after_s * 2
+                    self._lane.send(kept.host_id, kept.parcel)
+                self._lane.beat(kept.host_id)
+
+    def _mourn_silent(self, kept: Kept, timeout_s: float) -> None:
+        self._mourn(kept.host_id, f"its process did not answer within {timeout_s:g} s", kept)
+
+    # ------------------------------------------------------------------------------------------------------ hosts
+
+    def prepare(self, hosts: int) -> None:
+        """Makes so many hosts ready ahead of need, without waiting for them."""
+        while len(self._spares) < hosts and self._spare_failures < SPARE_FAILURES_MAX:
+            self._spares.append(self._start(b""))
+
+    def _keep_spares(self, now: float) -> None:
+        if self._lane.hosts_may_die and now - self._taken_at >= SPARES_AFTER_S:
+            self.prepare(self._settings.spare_hosts)
+
+    def tend(self) -> None:
+        """What is to be done while the clock stands: dead hosts are replaced, spares made ready."""
+        for signal in self._lane.receive(0):
+            self._heed(signal)
+        self._keep_spares(self._lane.now_s())
+
+    def _take_host(self, spec: MemberSpec) -> str:
+        if spec.is_placed:
+            return self._start(spec.placement)
+        if not self._spares:
+            self._spares.append(self._start(b""))
+        self._spare_failures = 0
+        self._taken_at = self._lane.now_s()
+        return self._spares.popleft()
+
+    def _start(self, placement: bytes) -> str:
+        self._hosts_started += 1
+        host_id = f"host-{self._hosts_started}"
+        self._lane.start(host_id, placement)
+        return host_id
+
+    def _dispose(self, member_id: str) -> None:
+        kept = self._kept.pop(member_id, None)
+        if kept is not None:
+            self._release(kept)
+
+    # ------------------------------------------------------------------------------------------------------ reads
+
+    def host_of(self, member_id: str) -> str:
+        """The host that carries a member; from any thread.
+
+        Raises:
+            UnknownMemberError: no such member.
+            EngineError: it is being brought back, or was lost.
+        """
+        kept = self._kept.get(member_id)
+        if kept is None:
+            known = ", ".join(sorted(self._kept)) or "none"
+            raise UnknownMemberError(f"no member {member_id!r} is registered; registered: {known}.")
+        host_id = kept.host_id
+        if not kept.standing or not host_id:
+            why = kept.lost or "it is being brought back"
+            raise EngineError(f"{member_id} has no host right now: {why}; ask again, or see its state.")
+        return host_id
+
+    def whereabouts(self) -> dict[str, Whereabouts]:
+        """Where every member lives that has a host."""
+        hosts = {kept.host_id: member_id for member_id, kept in self._kept.items() if kept.standing}
+        return {hosts[host_id]: where for host_id, where in self._lane.whereabouts(list(hosts)).items()}
+
+    def waiting(self) -> list[Waiting]:
+        """Members that the clock waits for right now; may be asked from another thread."""
+        now = self._lane.now_s()
+        computing = self._lane.computing()
+        if computing is not None and (kept := self._carried.get(computing[0])) is not None:
+            return [Waiting(kept.member_id, now - kept.asked_at, 0.0, computing[1])]
+        return [kept.waiting(now) for _, kept in sorted(self._awaited.items())]
+
+    def close(self) -> None:
+        """Gives every host back."""
+        self._lane.close()
+        self._kept.clear()
+        self._carried.clear()
+        self._spares.clear()

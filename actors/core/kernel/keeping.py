@@ -1,0 +1,178 @@
+"""What the clock keeps of a member so that it can be brought back: a checkpoint, and the grants since.
+
+A checkpoint is due when the grants since are many and repeating them would take longer than a checkpoint is worth, and
+always before they outgrow their bound in bytes. When it is taken is not part of history: any checkpoint gives the same
+member.
+"""
+
+from typing import Any
+
+import msgspec
+
+from actors.core.kernel.commands import MemberSpec
+from actors.core.kernel.members import CAPTURED, NONE, Birth, Contract
+from actors.core.kernel.messages import Answer, Checkpoint, Embodied, Embodiment
+from actors.core.kernel.settings import Settings
+
+CHECKPOINT_AFTER_MESSAGES = 64
+"""Fewer than this are repeated in less time than a host takes to be told about them."""
+CHECKPOINT_SHARE = 20
+"""A checkpoint may take one part in so many of the time spent on grants."""
+CHECKPOINT_AFTER_WORK_S = 1.0
+"""Repeating the grants since must not take much longer than this, however few they are."""
+RESEND_AFTER_S = 5.0
+"""Lanes lose messages only with the connection, and say so; this is for what nobody foresaw. Doubles with each resend."""
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A member that the clock waits for.
+
+    Attributes:
+        member_id: the member.
+        since_s: seconds since it was asked.
+        heartbeat_age_s: seconds since its host last showed a sign of life; None if it has shown none yet.
+        local_tick: the local tick it was in then.
+        restoring: why it is being brought back; "" if it is not.
+    """
+
+    member_id: str
+    since_s: float
+    heartbeat_age_s: float | None
+    local_tick: int
+    restoring: str = ""
+
+    def __str__(self) -> str:
+        if self.restoring:
+            return (
+                f"waiting for {self.member_id} since {self.since_s:.1f} s ({self.restoring}; it is being brought back)"
+            )
+        sign = (
+            "no heartbeat yet"
+            if self.heartbeat_age_s is None
+            else f"in local tick {self.local_tick}, last heartbeat {self.heartbeat_age_s:.1f} s ago"
+        )
+        return f"waiting for {self.member_id} since {self.since_s:.1f} s ({sign})"
+
+
+class Recovery(msgspec.Struct, frozen=True):
+    """A member that was brought back.
+
+    Attributes:
+        member_id: the member.
+        control_tick_id: the control tick that was under way.
+        reason: what had happened to its host.
+        elapsed_ms: from the death being seen to the member standing again.
+        replayed: messages it lived through again.
+    """
+
+    member_id: str
+    control_tick_id: int
+    reason: str
+    elapsed_ms: float
+    replayed: int
+
+
+class Kept:
+    """One member as the fleet knows it.
+
+    Attributes:
+        host_id: the host that carries it; "" if none does.
+        standing: whether that host has made it.
+        newborn: whether it is being made for the first time.
+        lost: why it cannot answer any more; "" if it can.
+        request: the question it was asked last.
+        parcel: that question, packed, until it is answered.
+        embodying: the request that makes it; 0 if none is under way.
+        since: packed grants since the checkpoint, oldest first.
+        deaths: of hosts, within the present question.
+    """
+
+    def __init__(self, birth: Birth, spec: MemberSpec) -> None:
+        self.birth = birth
+        self.spec = spec
+        self.member_id = birth.member_id
+        self.contract: Contract | None = None
+        self.host_id = self.lost = self.reason = ""
+        self.standing = self.newborn = False
+        self.request = self.embodying = self.deaths = 0
+        self.parcel: Any = None
+        self._asks_grants = False
+        self.since: list[Any] = []
+        self.checkpoint: Checkpoint | None = None
+        self._digests: list[bytes] = []
+        self._since_bytes = 0
+        self._worked_s = self._checkpoint_s = 0.0
+        # The first checkpoints of many members fall on different grants.
+        self._due_after = CHECKPOINT_AFTER_MESSAGES + sum(self.member_id.encode()) % CHECKPOINT_AFTER_MESSAGES
+        self.asked_at = self.sent_at = self.embodied_at = self.died_at = 0.0
+        self.resend_after_s = RESEND_AFTER_S
+        self.beat_at: float | None = None
+        self.beat_tick = 0
+
+    def ask(self, request: int, parcel: Any, now: float, *, grants: bool = True) -> None:
+        """Notes a question: grants, or how it stands."""
+        self.request, self.parcel, self._asks_grants = request, parcel, grants
+        self.asked_at = self.sent_at = now
+        self.beat_at = None
+
+    def answered(self) -> None:
+        """The question is settled."""
+        self.parcel = None
+        self.deaths = 0
+        self.resend_after_s = RESEND_AFTER_S
+
+    @property
+    def recoverable(self) -> bool:
+        """Whether it can be brought back at all."""
+        return self.contract is not None and self.contract.recovery != NONE
+
+    # --------------------------------------------------------------------------------------------------- checkpoints
+
+    def checkpoint_due(self, settings: Settings) -> bool:
+        """Whether the next grant shall bring a checkpoint."""
+        if self.contract is None or self.contract.recovery != CAPTURED:
+            return False
+        return (
+            (len(self.since) >= self._due_after and self._worked_s >= CHECKPOINT_SHARE * self._checkpoint_s)
+            or self._worked_s >= max(CHECKPOINT_AFTER_WORK_S, CHECKPOINT_SHARE * self._checkpoint_s)
+            or self._since_bytes * 2 >= settings.kept_bytes_max
+        )
+
+    def keep(self, answer: Answer, now: float) -> None:
+        """Keeps the grants that were answered, or the checkpoint that makes them unnecessary."""
+        if not self._asks_grants or not self.recoverable:
+            return
+        took_s = now - self.asked_at
+        if answer.checkpoint is not None:
+            mean_s = self._worked_s / max(1, len(self.since))
+            self.checkpoint = answer.checkpoint
+            self.since, self._digests = [], []
+            self._since_bytes, self._worked_s = 0, 0.0
+            self._checkpoint_s = max(0.0, took_s - mean_s)
+            self._due_after = CHECKPOINT_AFTER_MESSAGES
+            return
+        self.since.append(self.parcel)
+        self._digests.append(answer.outboxes[-1].digest)
+        self._since_bytes += len(self.parcel) if isinstance(self.parcel, bytes) else 0
+        self._worked_s += took_s
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much is kept: the grants since, and the checkpoint."""
+        return self._since_bytes + (0 if self.checkpoint is None else len(self.checkpoint.document))
+
+    # ------------------------------------------------------------------------------------------------------ recovery
+
+    def embodiment(self, request: int) -> Embodiment:
+        """What a host has to be told to make it, or to bring it back."""
+        return Embodiment(request, self.birth, self.spec, not self.newborn, self.checkpoint, tuple(self.since))
+
+    def differs(self, embodied: Embodied) -> bool:
+        """Whether what was brought back has lived another life than the one it was told to repeat."""
+        return embodied.digests != tuple(self._digests)
+
+    def waiting(self, now: float) -> Waiting:
+        """For people: what the clock waits for."""
+        beat_age_s = None if self.beat_at is None else now - self.beat_at
+        restoring = "" if self.standing or self.newborn else self.reason
+        return Waiting(self.member_id, now - self.asked_at, beat_age_s, self.beat_tick, restoring)
