@@ -62,7 +62,7 @@ class Host:
         birth, spec = embodiment.birth, embodiment.spec
         factory = factories.load(spec.factory)
         try:
-            if not embodiment.again:
+            if not embodiment.again and not spec.checked_params:
                 spec = _checked(factory, birth, spec)
             seat = Seat(birth, _maker(factory, decode(spec.checked_params or spec.params)), embodiment.checkpoint)
             digests = tuple(seat.replay(unpack_advance(packed)) for packed in embodiment.since)

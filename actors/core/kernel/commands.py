@@ -122,17 +122,38 @@ class Reply(msgspec.Struct, frozen=True):
         return decode(self.payload)
 
 
+class Decision(msgspec.Struct, frozen=True):
+    """What the clock decided because of something outside: a member is lost, for its process died for good.
+
+    Attributes:
+        member_id: the member.
+        occasion: the exchange in which it was, see `Exchange`; in a replay the member is lost there again.
+        reason: why, for people.
+    """
+
+    member_id: str
+    occasion: str
+    reason: str
+
+
 class JournalEntry(msgspec.Struct, frozen=True):
     """One outside input at its place in history.
 
     Attributes:
         position: grows by one.
         control_tick: the control tick that the boundary follows.
-        command: what was asked; or None for what the clock decided by wall time, then `decided` says what.
-        decided: a member's failure outside its own rules, such as a dead process: `member: reason`.
+        command: what was asked; None for what the clock decided.
+        decision: what the clock decided; None for what was asked.
+        command_id: the caller's name for the command, by which a repeated one is known.
     """
 
     position: int
     control_tick: int
     command: ClockCommand | None = None
-    decided: str = ""
+    decision: Decision | None = None
+    command_id: str = ""
+
+    @property
+    def decided(self) -> str:
+        """The decision in words; "" for a command."""
+        return "" if self.decision is None else f"{self.decision.member_id}: {self.decision.reason}"

@@ -30,9 +30,14 @@ class Exchange(msgspec.Struct, frozen=True):
 
     A member gets one grant, or several in a row where lookahead allows it, and answers each with an outbox; after a
     failure, the rest are not lived through and have none.
+
+    Attributes:
+        grants: for each member.
+        occasion: what it is for, the same in every replay of this history: "tick 12", "command 3", "digest 3".
     """
 
     grants: Mapping[str, tuple[Grant, ...]]
+    occasion: str
 
 
 class Spawn(msgspec.Struct, frozen=True):

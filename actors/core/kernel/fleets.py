@@ -16,7 +16,7 @@ from typing import Any
 from actors.core.kernel.commands import MemberSpec
 from actors.core.kernel.effects import Dispose, Effect, Exchange, Lost, Rebuild, Refused, Spawn
 from actors.core.kernel.errors import EngineError, ProtocolError, SoulfraError, UnknownMemberError
-from actors.core.kernel.keeping import Kept, Recovery, Waiting
+from actors.core.kernel.keeping import Kept, KeptTable, Recovery, Waiting
 from actors.core.kernel.lanes import Beat, Died, Heard, Lane, Rejoined, Signal, Whereabouts
 from actors.core.kernel.members import Grant, Outbox
 from actors.core.kernel.messages import Advance, Answer, Embodied, Refusal, Stand
@@ -42,6 +42,10 @@ class Fleet:
     Args:
         settings: how many spares, how long to wait, how much to keep.
         lane: how hosts are reached.
+
+    Attributes:
+        decided: (member id, occasion) to reason: members that are lost there because history says so.
+        recoveries: members that were brought back, the newest.
     """
 
     def __init__(self, settings: Settings, lane: Lane) -> None:
@@ -58,13 +62,14 @@ class Fleet:
         self._control_tick = 0
         self._checked_at = 0.0
         self._taken_at = lane.now_s()
+        self.decided: dict[tuple[str, str], str] = {}
         self.recoveries: deque[Recovery] = deque(maxlen=RECOVERIES_KEPT_MAX)
 
     def perform(self, effect: Effect) -> Any:
         """Carries out one effect; see `effects.py` for what it comes to."""
         match effect:
-            case Exchange(grants):
-                return self._exchange(grants)
+            case Exchange(grants, occasion):
+                return self._exchange(grants, occasion)
             case Spawn(birth, spec):
                 return self._spawn(Kept(birth, spec))
             case Rebuild(member_id):
@@ -74,10 +79,13 @@ class Fleet:
 
     # --------------------------------------------------------------------------------------------------- exchange
 
-    def _exchange(self, grants: Mapping[str, tuple[Grant, ...]]) -> dict[str, tuple[Outbox, ...] | Lost]:
+    def _exchange(self, grants: Mapping[str, tuple[Grant, ...]], occasion: str) -> dict[str, tuple[Outbox, ...] | Lost]:
         lane, now = self._lane, self._lane.now_s()
         for member_id, batch in grants.items():
             kept = self._kept[member_id]
+            if (reason := self.decided.get((member_id, occasion))) is not None:  # a replay: it was lost here
+                self._outcomes[member_id] = Lost(reason)
+                continue
             self._requests += 1
             checkpoint = kept.checkpoint_due(self._settings)
             kept.ask(self._requests, lane.pack(Advance(self._requests, batch, checkpoint)), now)
@@ -263,6 +271,29 @@ class Fleet:
 
     def _mourn_silent(self, kept: Kept, timeout_s: float) -> None:
         self._mourn(kept.host_id, f"its process did not answer within {timeout_s:g} s", kept)
+
+    # --------------------------------------------------------------------------------------------------- keyframes
+
+    def tables(self) -> dict[str, KeptTable]:
+        """What is kept of every member; with the sequencer's tables, all that a successor needs."""
+        return {member_id: kept.table() for member_id, kept in self._kept.items()}
+
+    def restore(self, tables: Mapping[str, KeptTable]) -> None:
+        """Brings back every member that was written down, all at once.
+
+        Raises:
+            EngineError: one of them cannot be brought back.
+        """
+        self._kept = {member_id: Kept.of(table) for member_id, table in tables.items()}
+        for kept in self._kept.values():
+            kept.reason, kept.died_at = "the clock was started again", self._lane.now_s()
+            self._requests += 1
+            kept.ask(self._requests, self._lane.pack(Stand(self._requests)), kept.died_at, grants=False)
+            self._awaited[kept.member_id] = kept
+            self._embody(kept)
+        for member_id, outcome in self._gather().items():
+            if not isinstance(outcome, tuple):
+                raise EngineError(f"{member_id} cannot be brought back: {outcome}.")
 
     # ------------------------------------------------------------------------------------------------------ hosts
 

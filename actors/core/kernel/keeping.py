@@ -24,6 +24,10 @@ RESEND_AFTER_S = 5.0
 """Lanes lose messages only with the connection, and say so; this is for what nobody foresaw. Doubles with each resend."""
 
 
+UNBORN = Contract("unborn", recovery=NONE)
+"""What is known of a member that has never been made."""
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """A member that the clock waits for.
 
@@ -72,6 +76,17 @@ class Recovery(msgspec.Struct, frozen=True):
     replayed: int
 
 
+class KeptTable(msgspec.Struct, frozen=True):
+    """One `Kept`, to be written down."""
+
+    birth: Birth
+    spec: MemberSpec
+    contract: Contract
+    checkpoint: Checkpoint | None
+    since: list[bytes]
+    digests: list[bytes]
+
+
 class Kept:
     """One member as the fleet knows it.
 
@@ -91,7 +106,7 @@ class Kept:
         self.birth = birth
         self.spec = spec
         self.member_id = birth.member_id
-        self.contract: Contract | None = None
+        self.contract = UNBORN
         self.host_id = self.lost = self.reason = ""
         self.standing = self.newborn = False
         self.request = self.embodying = self.deaths = 0
@@ -124,13 +139,13 @@ class Kept:
     @property
     def recoverable(self) -> bool:
         """Whether it can be brought back at all."""
-        return self.contract is not None and self.contract.recovery != NONE
+        return self.contract.recovery != NONE
 
     # --------------------------------------------------------------------------------------------------- checkpoints
 
     def checkpoint_due(self, settings: Settings) -> bool:
         """Whether the next grant shall bring a checkpoint."""
-        if self.contract is None or self.contract.recovery != CAPTURED:
+        if self.contract.recovery != CAPTURED:
             return False
         return (
             (len(self.since) >= self._due_after and self._worked_s >= CHECKPOINT_SHARE * self._checkpoint_s)
@@ -162,6 +177,19 @@ class Kept:
         return self._since_bytes + (0 if self.checkpoint is None else len(self.checkpoint.document))
 
     # ------------------------------------------------------------------------------------------------------ recovery
+
+    def table(self) -> KeptTable:
+        """All that a successor has to know of it. Later changes of this do not reach the table."""
+        return KeptTable(self.birth, self.spec, self.contract, self.checkpoint, list(self.since), list(self._digests))
+
+    @classmethod
+    def of(cls, table: KeptTable) -> "Kept":
+        """A member that was written down; it has no host yet."""
+        kept = cls(table.birth, table.spec)
+        kept.contract, kept.checkpoint = table.contract, table.checkpoint
+        kept.since, kept._digests = list(table.since), list(table.digests)
+        kept._since_bytes = sum(map(len, kept.since))
+        return kept
 
     def embodiment(self, request: int) -> Embodiment:
         """What a host has to be told to make it, or to bring it back."""

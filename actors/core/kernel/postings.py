@@ -18,6 +18,18 @@ class DeadLetter(msgspec.Struct, frozen=True):
     control_tick: int
 
 
+class PostTable(msgspec.Struct, frozen=True):
+    """All of a `Post`, to be written down. Amounts are text: sums outgrow 64 bits."""
+
+    calendar: dict[int, list[Event]]
+    mailboxes: dict[str, list[Event]]
+    subscribers: dict[str, list[str]]
+    dead_letters: list[DeadLetter]
+    dead_letters_count: int
+    dead_letters_chain: bytes
+    lost: dict[str, str]
+
+
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
 
@@ -40,6 +52,26 @@ class Post:
         self.dead_letters_count = 0
         self._dead_letters_chain = NO_DIGEST
         self.lost: Counter[str] = Counter()
+
+    def table(self) -> PostTable:
+        """All of this, to be written down at once."""
+        return PostTable(
+            self._calendar,
+            self._mailboxes,
+            {event_type: sorted(members) for event_type, members in self._subscribers.items()},
+            list(self.dead_letters),
+            self.dead_letters_count,
+            self._dead_letters_chain,
+            {quantity: str(amount) for quantity, amount in self.lost.items()},
+        )
+
+    def restore(self, table: PostTable) -> None:
+        """Takes up what was written down; the table's lists are its own from now on."""
+        self._calendar, self._mailboxes, self._calendar_digests = table.calendar, table.mailboxes, {}
+        self._subscribers = {event_type: set(members) for event_type, members in table.subscribers.items()}
+        self.dead_letters = deque(table.dead_letters)
+        self.dead_letters_count, self._dead_letters_chain = table.dead_letters_count, table.dead_letters_chain
+        self.lost = Counter({quantity: int(amount) for quantity, amount in table.lost.items()})
 
     def subscribe(self, member_id: str, event_type: str) -> None:
         """Adds a subscription; a second time is no change."""

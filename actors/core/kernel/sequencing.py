@@ -10,11 +10,12 @@ before the next begins. Nothing here depends on the order in which outboxes arri
 
 from collections.abc import Mapping
 
+import msgspec
+
 from actors.core.kernel.addresses import OUTSIDE, PLAYERS, RealmCoordinate, checked_realm_id
 from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.commands import (
     ClockCommand,
-    JournalEntry,
     MemberCommand,
     MemberSpec,
     QueueEvent,
@@ -40,9 +41,11 @@ from actors.core.kernel.events import DELIVER_AT_MAX, Event, checked_carries, ev
 from actors.core.kernel.games import BOOTING, Seated
 from actors.core.kernel.members import NONE, Birth, Command, Failure
 from actors.core.kernel.messages import Embodied
-from actors.core.kernel.ticking import Ticking, exchanged
+from actors.core.kernel.ticking import Ticking
 
 PERIOD_CONTROL_TICKS_MAX = 1_000_000
+REPLIES_KEPT_MAX = 10_000
+"""Replies kept for callers who ask again because they lost the first one; nobody asks that late."""
 SEQUENCES_PER_LIFE = 1 << 40
 """A member that takes a removed one's id begins its numbers above all that the other can have used."""
 
@@ -50,13 +53,26 @@ SEQUENCES_PER_LIFE = 1 << 40
 class Sequencer(Ticking):
     """All rules of the clock: control ticks, and commands at the boundaries between them."""
 
-    def command_script(self, command: ClockCommand) -> Script[Reply]:
-        """One command at this boundary. A refusal is a reply, too; then nothing has changed."""
+    def command_script(self, command: ClockCommand, command_id: str = "") -> Script[Reply]:
+        """One command at this boundary. A refusal is a reply, too; then nothing has changed.
+
+        A command that comes again under the same id is not carried out again; its reply is that of the first time.
+        """
+        if (known := self.replies.get(command_id)) is not None:
+            return known
+        before = self.position
+        self._command_id = command_id
         try:
             value = yield from self._apply(command)
         except SoulfraError as error:
-            return Reply(self.boundary, b"", error.code, error.message)
-        return Reply(self.boundary, encode(value))
+            reply = Reply(self.boundary, b"", error.code, error.message)
+        else:
+            reply = Reply(self.boundary, encode(value))
+        if command_id and self.position != before:  # what was refused before it became history may be asked again
+            self.replies[command_id] = reply
+            while len(self.replies) > REPLIES_KEPT_MAX:
+                del self.replies[next(iter(self.replies))]
+        return reply
 
     def _apply(self, command: ClockCommand) -> Script[Plain]:
         match command:
@@ -88,10 +104,8 @@ class Sequencer(Ticking):
                 return (yield from self._command_round(seated, command.member_id, command.verb, command.payload))
         return None
 
-    def _journal(self, command: ClockCommand) -> int:
-        self.position += 1
-        self.journal.append(JournalEntry(self.position, self.control_tick, command))
-        return self.position
+    def _journal(self, command: ClockCommand) -> None:
+        self._note(command, None, self._command_id)
 
     def _game(self, realm_id: str) -> Seated:
         seated = self.members.get(realm_id)
@@ -134,7 +148,7 @@ class Sequencer(Ticking):
     def _birth(self, member_id: str, period: int) -> Birth:
         settings = self.settings
         local_ticks = settings.control_tick_interval_ticks * period
-        first_sequence = self._removals[member_id] * SEQUENCES_PER_LIFE if member_id in self._removals else 0
+        first_sequence = self.removals[member_id] * SEQUENCES_PER_LIFE if member_id in self.removals else 0
         return Birth(member_id, settings.seed, member_id, local_ticks, settings.cascade_depth_max, first_sequence)
 
     def _seat(self, member_id: str, spawned: Embodied, command: RegisterGame | None) -> Seated:
@@ -172,7 +186,7 @@ class Sequencer(Ticking):
             yield Dispose(realm_id)
             handles = ", ".join(sorted(contract.handles)) or "none"
             raise CommandRefusedError(f"realm {realm_id!r} does not handle {unheard}; it handles {handles}.")
-        self._journal(command)
+        self._journal(msgspec.structs.replace(command, spec=spawned.spec))  # with what its factory's check decided
         self._seat(realm_id, spawned, command)
         for event_type in sorted(chosen):
             self.post.subscribe(realm_id, event_type)
@@ -196,7 +210,7 @@ class Sequencer(Ticking):
         )
         yield Dispose(command.realm_id)
         del self.members[command.realm_id]
-        self._removals[command.realm_id] += 1
+        self.removals[command.realm_id] += 1
         self.post.remove(command.realm_id, self.control_tick)
         self.totals.ledger.subtract(seated.totals)
         return {"realm_id": command.realm_id, "players_moved": moved or []}
@@ -236,7 +250,8 @@ class Sequencer(Ticking):
             payload = encode({**decode(payload), "realms": realms})
         command = Command(f"@command#{self.position}", verb, payload)
         grant = self._grant(seated, self.control_tick, 0, (), (command,), False)
-        outboxes = yield from exchanged({member_id: grant})
+        self._occasion = f"command {self.position}"
+        outboxes = yield from self._exchange({member_id: grant})
         if isinstance(outbox := self._settle(member_id, seated, grant, outboxes[member_id]), Failure):
             raise MemberError(f"{member_id} failed in {verb!r} and is in error now: {outbox.message}.")
         self._send(outbox.events)
@@ -269,14 +284,14 @@ class Sequencer(Ticking):
         except (ValueError, TypeError, OverflowError) as error:  # the event as a whole must be writable
             raise EventRefusedError(f"event {event_id!a} cannot be written down: {error}.") from None
         self._journal(command)
-        self._outside_ids.add(event_id)
-        self._outside_chain = fold(self._outside_chain, event_id.encode())
+        self.outside_ids.add(event_id)
+        self.outside_chain = fold(self.outside_chain, event_id.encode())
         self.totals.ledger.update(dict(command.carries))
         self._send([event])
         return {"event_id": event_id, "deliver_at": deliver_at}
 
     def _check_outside(self, command: QueueEvent, deliver_at: int) -> None:
-        if command.event_id in self._outside_ids:
+        if command.event_id in self.outside_ids:
             raise EventRefusedError(f"an event with id {command.event_id!r} was queued before; ids are used once.")
         if "#" in command.event_id:
             raise EventRefusedError(

@@ -12,7 +12,7 @@ import msgspec
 
 from actors.core.kernel.cascades import Cascades
 from actors.core.kernel.codec import encode
-from actors.core.kernel.commands import Boundary, JournalEntry
+from actors.core.kernel.commands import Boundary, ClockCommand, Decision, JournalEntry, Reply
 from actors.core.kernel.digests import NO_DIGEST, digest_of, fold, multiverse_digest
 from actors.core.kernel.effects import Exchange, Lost, Script
 from actors.core.kernel.errors import UnknownMemberError
@@ -81,9 +81,11 @@ class Ticking:
         self.journal: list[JournalEntry] = []
         self.totals = Totals()
         self.cascades = Cascades(settings.traces_max)
-        self._outside_ids: set[str] = set()
-        self._outside_chain = NO_DIGEST
-        self._removals: Counter[str] = Counter()
+        self.outside_ids: set[str] = set()
+        self.outside_chain = NO_DIGEST
+        self.removals: Counter[str] = Counter()
+        self._occasion = self._command_id = ""
+        self.replies: dict[str, Reply] = {}
 
     # ------------------------------------------------------------------------------------------------ what stands
 
@@ -122,9 +124,9 @@ class Ticking:
         return digest_of(
             self.post.digest(),
             encode(games),
-            self._outside_chain,
+            self.outside_chain,
             encode(sorted((name, str(amount)) for name, amount in self.totals.ledger.items())),  # sums outgrow 64 bits
-            encode(sorted(self._removals.items())),
+            encode(sorted(self.removals.items())),
         )
 
     # ----------------------------------------------------------------------------------------------- control tick
@@ -135,7 +137,8 @@ class Ticking:
         digest_due = tick % self.settings.digest_interval_control_ticks == 0
         self._deliver(tick)
         grants = self._grants(tick, digest_due)
-        outboxes = yield from exchanged(grants)
+        self._occasion = f"tick {tick}"
+        outboxes = yield from self._exchange(grants)
         self.control_tick = tick
         failures, rows, synced = self._take_in(grants, outboxes)
         flows = self._count_deliveries(grants)
@@ -205,6 +208,11 @@ class Ticking:
         seated.number += 1
         return Grant(self.epoch, self.settings.branch, seated.number, tick, local_ticks, inbox, commands, digest)
 
+    def _exchange(self, grants: Mapping[str, Grant]) -> Script[dict[str, Outbox | Lost]]:
+        """One grant for each member, and its outbox."""
+        answers = yield Exchange({member_id: (grant,) for member_id, grant in grants.items()}, self._occasion)
+        return {member_id: answer[0] if isinstance(answer, tuple) else answer for member_id, answer in answers.items()}
+
     def _take_in(
         self, grants: Mapping[str, Grant], outboxes: Mapping[str, Outbox | Lost]
     ) -> tuple[list[tuple[str, str]], list[tuple[str, int, dict[str, float]]], int]:
@@ -227,7 +235,7 @@ class Ticking:
     def _settle(self, member_id: str, seated: Seated, grant: Grant, outbox: Outbox | Lost) -> Outbox | Failure:
         """Takes one outbox into the tables; a failure puts this member alone into error."""
         if isinstance(outbox, Lost):
-            self._decide(f"{member_id}: {outbox.reason}")
+            self._note(None, Decision(member_id, self._occasion, outbox.reason))
             return self._fail(member_id, seated, grant, Failure(outbox.reason))
         seated.stand(outbox)
         if outbox.failure is not None:
@@ -277,7 +285,8 @@ class Ticking:
             if seated.digest_stale and seated.error is None
         }
         if stale:
-            self._take_in(stale, (yield from exchanged(stale)))
+            self._occasion = f"digest {self.position}"
+            self._take_in(stale, (yield from self._exchange(stale)))
         return self._boundary_digest()[2]
 
     def _member(self, member_id: str) -> Seated:
@@ -288,12 +297,7 @@ class Ticking:
             )
         return seated
 
-    def _decide(self, decided: str) -> None:
+    def _note(self, command: ClockCommand | None, decision: Decision | None = None, command_id: str = "") -> None:
+        """Enters what came from outside, or was decided because of it, into the journal."""
         self.position += 1
-        self.journal.append(JournalEntry(self.position, self.control_tick, None, decided))
-
-
-def exchanged(grants: Mapping[str, Grant]) -> Script[dict[str, Outbox | Lost]]:
-    """One grant for each member, and its outbox."""
-    answers = yield Exchange({member_id: (grant,) for member_id, grant in grants.items()})
-    return {member_id: answer[0] if isinstance(answer, tuple) else answer for member_id, answer in answers.items()}
+        self.journal.append(JournalEntry(self.position, self.control_tick, command, decision, command_id))

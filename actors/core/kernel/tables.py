@@ -1,0 +1,117 @@
+"""The clock's tables written down at a boundary, and taken up again: the sequencer's half of a keyframe.
+
+The other half is what the fleet keeps of the members (`keeping.py`). What is for people only (cascades, series) is not
+in it.
+"""
+
+from collections import Counter
+
+import msgspec
+
+from actors.core.kernel.commands import RegisterGame, Reply
+from actors.core.kernel.errors import ProtocolError
+from actors.core.kernel.games import Seated
+from actors.core.kernel.members import Contract, Failure, Outbox
+from actors.core.kernel.postings import PostTable
+from actors.core.kernel.sequencing import Sequencer
+
+
+class SeatedTable(msgspec.Struct, frozen=True):
+    """One `Seated`."""
+
+    contract: Contract
+    status: Outbox
+    digest: bytes
+    registration: RegisterGame | None
+    state: str
+    error: Failure | None
+    number: int
+
+
+class Tables(msgspec.Struct, frozen=True):
+    """All of a `Sequencer`, at a boundary. Amounts are text: sums outgrow 64 bits."""
+
+    control_tick: int
+    position: int
+    chain: bytes
+    members: dict[str, SeatedTable]
+    post: PostTable
+    ledger: dict[str, str]
+    delivered_by_type: dict[str, int]
+    events_propagated: int
+    cascades_cut: int
+    latency_control_ticks: int
+    outside_ids: list[str]
+    outside_chain: bytes
+    removals: dict[str, int]
+    replies: dict[str, Reply]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Tables).decode
+
+
+def tables_of(sequencer: Sequencer) -> bytes:
+    """The sequencer's tables at the present boundary, encoded."""
+    totals = sequencer.totals
+    return _encode(
+        Tables(
+            sequencer.control_tick,
+            sequencer.position,
+            sequencer.chain,
+            {member_id: _table(seated) for member_id, seated in sequencer.members.items()},
+            sequencer.post.table(),
+            {quantity: str(amount) for quantity, amount in totals.ledger.items()},
+            dict(totals.delivered_by_type),
+            totals.events_propagated,
+            totals.cascades_cut,
+            totals.latency_control_ticks,
+            sorted(sequencer.outside_ids),
+            sequencer.outside_chain,
+            dict(sequencer.removals),
+            sequencer.replies,
+        )
+    )
+
+
+def restore_tables(sequencer: Sequencer, document: bytes) -> None:
+    """Lets a new sequencer stand where the tables were written down.
+
+    Raises:
+        ProtocolError: the document is not one of ours.
+    """
+    try:
+        tables = _decode(document)
+    except ValueError as error:
+        raise ProtocolError(f"the clock's tables cannot be read: {error}.") from None
+    sequencer.control_tick, sequencer.position, sequencer.chain = tables.control_tick, tables.position, tables.chain
+    sequencer.members = {member_id: _seated(table) for member_id, table in tables.members.items()}
+    sequencer.post.restore(tables.post)
+    totals = sequencer.totals
+    totals.ledger = Counter({quantity: int(amount) for quantity, amount in tables.ledger.items()})
+    totals.delivered_by_type = Counter(tables.delivered_by_type)
+    totals.events_propagated, totals.cascades_cut = tables.events_propagated, tables.cascades_cut
+    totals.latency_control_ticks = tables.latency_control_ticks
+    sequencer.outside_ids, sequencer.outside_chain = set(tables.outside_ids), tables.outside_chain
+    sequencer.removals = Counter(tables.removals)
+    sequencer.replies = tables.replies
+
+
+def _table(seated: Seated) -> SeatedTable:
+    status = Outbox(
+        seated.number,
+        seated.local_tick,
+        digest=b"" if seated.digest_stale else seated.digest,
+        measures=dict(seated.measures),
+        totals=dict(seated.totals),
+    )
+    return SeatedTable(
+        seated.contract, status, seated.digest, seated.registration, seated.state, seated.error, seated.number
+    )
+
+
+def _seated(table: SeatedTable) -> Seated:
+    seated = Seated(table.contract, table.status, table.registration)
+    seated.digest = table.digest
+    seated.state, seated.error, seated.number = table.state, table.error, table.number
+    return seated
