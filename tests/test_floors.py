@@ -29,7 +29,13 @@ PLAIN_MODULES = {
 }
 """All that the core may import from outside. What is not here (ray, time, random, os, math, asyncio …) is banned."""
 
-FOREIGN = ("ray", "mesa", "pandas", "zmq", "plotly", "jinja2", "typer", "rich", "fastapi", "uvicorn", "starlette")
+STORAGE = ("sqlalchemy", "sqlite3", "psycopg", "zstandard")
+"""What only an open vault has to load: importing it takes longer than starting a clock."""
+
+FOREIGN = (
+    *("ray", "mesa", "pandas", "zmq", "plotly", "jinja2", "typer", "rich", "fastapi", "uvicorn", "starlette"),
+    *STORAGE,
+)
 """What a process that only computes must not have to load."""
 
 
@@ -111,7 +117,9 @@ def test_the_kernel_stands_below_everything_else_in_the_core(above: str) -> None
     assert reached == []
 
 
-@pytest.mark.parametrize("package", ["actors", "actors.core", "actors.core.kernel", "actors.core.realms"])
+@pytest.mark.parametrize(
+    "package", ["actors", "actors.core", "actors.core.kernel", "actors.core.realms", "actors.vaults"]
+)
 def test_packages_import_nothing_by_themselves(package: str) -> None:
     assert list(imports(MODULES[package])) == []
 
@@ -131,6 +139,27 @@ import importlib, sys
 for name in {sorted(CORE)!r}:
     importlib.import_module(name)
 print(*sorted({{name.partition(".")[0] for name in sys.modules}} & set({FOREIGN!r})))
+"""
+    assert fresh(code).split() == []
+
+
+def test_the_vault_stands_on_the_core_alone() -> None:
+    reached = [
+        f"{name} imports {imported}"
+        for name, path in MODULES.items()
+        if is_in(name, "actors.vaults")
+        for imported in imports(path)
+        if is_in(imported, "ray") or (is_in(imported, "actors") and not is_in(imported, "actors.core"))
+        if imported != "actors" and not is_in(imported, "actors.vaults")
+    ]
+    assert reached == []
+
+
+def test_a_clock_and_the_vaults_face_load_no_storage() -> None:
+    code = f"""
+import sys
+import actors.clocks, actors.vaults.records, actors.vaults.vaults
+print(*sorted({{name.partition(".")[0] for name in sys.modules}} & set({STORAGE!r})))
 """
     assert fresh(code).split() == []
 

@@ -13,7 +13,12 @@
     │   └── ScenarioError         a scenario file that cannot be used
     ├── MemberError               a member's own code or state is at fault
     ├── ProtocolError             a grant or an outbox out of order: a bug or an old clock
-    └── EngineError               the engine below could not be started or lost a process
+    ├── EngineError               the engine below could not be started or lost a process
+    └── VaultError                the vault refused, or could not be opened, read or written
+        ├── StaleEpochError       another clock has taken over the multiverse
+        ├── UnreachableVaultError the vault's server is not there, or has gone away before a commit
+        ├── DamagedVaultError     what the vault holds is not what was written
+        └── UncertainWriteError   the vault was lost in the middle of a commit: written, or not
 
 Every class takes one sentence, so that an error crosses a process as `(code, message)` and is the same on both sides.
 """
@@ -108,6 +113,36 @@ class EngineError(SoulfraError):
     """The engine below could not be started or lost a process."""
 
     code = "engine"
+
+
+class VaultError(SoulfraError):
+    """The vault refused, or could not be opened, read or written. Nothing has changed, but for `UncertainWriteError`."""
+
+    code = "vault"
+
+
+class StaleEpochError(VaultError):
+    """Another clock has taken over the multiverse. Nothing was written; this clock may neither write nor answer."""
+
+    code = "stale_epoch"
+
+
+class UnreachableVaultError(VaultError):
+    """The vault's server is not there, or has gone away before a commit. Nothing was written; it may come back."""
+
+    code = "unreachable_vault"
+
+
+class DamagedVaultError(VaultError):
+    """What the vault holds is not what was written."""
+
+    code = "damaged_vault"
+
+
+class UncertainWriteError(VaultError):
+    """The vault was lost in the middle of a commit: all of it is written, or nothing; only reading it again tells."""
+
+    code = "uncertain_write"
 
 
 MESSAGE_CHARACTERS_MAX = 1_000

@@ -1,0 +1,161 @@
+"""The journal: rows that are there when `append` returns, written by the one clock whose epoch is current."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import bindparam, func, literal_column, select
+
+from actors.core.kernel.errors import DamagedVaultError, StaleEpochError, VaultError
+from actors.vaults.checks import checked_bytes, checked_name, checked_note, checked_number
+from actors.vaults.records import JournalRow, KnownMultiverse, Opened
+from actors.vaults.stores import Cursor, Store, updating
+from actors.vaults.tables import journal, multiverses
+
+ROWS_READ_MAX = 200
+"""Rows fetched at once: few enough for memory with the largest payloads, many enough to hide the way to a server."""
+
+
+class Journal:
+    """The journal of every multiverse in a store, with their epochs.
+
+    The fence: a writing transaction first reads its multiverse's row under a lock (SQLite's write lock, PostgreSQL's
+    lock on the row), and only then writes. A takeover changes that row, so it comes before all of the transaction or after.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        this = multiverses.c.name == bindparam("multiverse")
+        self._current = store.prepare(select(multiverses.c.epoch).where(this))
+        self._current_locked = store.prepare(select(multiverses.c.epoch).where(this).with_for_update())
+        self._take = store.prepare(
+            updating(
+                store.insert(multiverses), ["name"], {"epoch": multiverses.c.epoch + literal_column("1")}
+            ).returning(multiverses.c.epoch, multiverses.c.founding)
+        )
+        self._known = store.prepare(
+            select(multiverses.c.name, multiverses.c.epoch, multiverses.c.founding).order_by(multiverses.c.name)
+        )
+        of_branch = (journal.c.multiverse == bindparam("multiverse")) & (journal.c.branch == bindparam("branch"))
+        self._head = store.prepare(select(func.max(journal.c.position)).where(of_branch))
+        self._insert = store.prepare(journal.insert())
+        columns = [journal.c[name] for name in JournalRow.__struct_fields__]
+        after = of_branch & (journal.c.position > bindparam("after"))
+        # Core's own limit makes a parameter of its own, whose value a compiled statement does not carry.
+        self._after = (
+            store.prepare(select(*columns).where(after).order_by(journal.c.position)) + f" LIMIT {ROWS_READ_MAX}"
+        )
+
+    def begin_epoch(self, name: str, founding: bytes) -> Opened:
+        """Gives out the next epoch; see `Vault.begin_epoch`."""
+        new = {"name": checked_name(name, "the multiverse's name"), "epoch": 1}
+        new["founding"] = checked_bytes(founding, "the founding document")
+
+        def take(cursor: Cursor) -> Opened:
+            cursor.execute(self._take, new)
+            epoch, stored = cursor.fetchall()[0]
+            return Opened(epoch, stored, epoch == 1)
+
+        return self._store.write(take)
+
+    def check(self, name: str, epoch: int) -> None:
+        """Raises if another epoch is current; see `Vault.check`."""
+
+        def look(cursor: Cursor) -> None:
+            cursor.execute(self._current, {"multiverse": checked_name(name, "the multiverse's name")})
+            check_current(name, epoch, cursor.fetchone())
+
+        self._store.read(look)
+
+    def append(self, name: str, epoch: int, rows: Sequence[JournalRow]) -> None:
+        """Writes rows in one transaction; see `Vault.append`."""
+        checked_name(name, "the multiverse's name")
+        values = [_values(name, row) for row in rows]
+
+        def write(cursor: Cursor) -> None:
+            cursor.execute(self._current_locked, {"multiverse": name})
+            check_current(name, epoch, cursor.fetchone())
+            heads: dict[str, int] = {}
+            for row in rows:
+                if row.branch not in heads:
+                    cursor.execute(self._head, {"multiverse": name, "branch": row.branch})
+                    heads[row.branch] = cursor.fetchone()[0] or 0
+                if row.position != heads[row.branch] + 1:
+                    raise VaultError(
+                        f"journal row at position {row.position} of branch {row.branch!r} of {name!r} cannot follow position "
+                        f"{heads[row.branch]}: {heads[row.branch] + 1} must come next. Nothing was written."
+                    )
+                heads[row.branch] = row.position
+            # The last by itself: after psycopg's executemany the server does not count a session's idle time, and would
+            # leave the lock for ever to a clock that is stopped before its commit.
+            if len(values) > 1:
+                cursor.executemany(self._insert, values[:-1])
+            if values:
+                cursor.execute(self._insert, values[-1])
+
+        self._store.write(write)
+
+    def rows(self, name: str, branch: str, after_position: int) -> Iterator[JournalRow]:
+        """Reads rows in order; see `Vault.rows`."""
+        checked_name(name, "the multiverse's name")
+        checked_name(branch, "the branch")
+        position = checked_number(after_position, "after_position")
+        while True:
+            batch = self._read(name, branch, position)
+            for row in batch:
+                if row.position != position + 1:
+                    raise DamagedVaultError(
+                        f"{self._store.where}: the journal of branch {branch!r} of {name!r} goes from position {position} to "
+                        f"{row.position}; rows are missing. Restore a copy."
+                    )
+                position = row.position
+                yield row
+            if len(batch) < ROWS_READ_MAX:
+                return
+
+    def _read(self, name: str, branch: str, after: int) -> list[JournalRow]:
+        def fetch(cursor: Cursor) -> list[JournalRow]:
+            cursor.execute(self._after, {"multiverse": name, "branch": branch, "after": after})
+            return [JournalRow(*found) for found in cursor.fetchall()]
+
+        return self._store.read(fetch)
+
+    def multiverses(self) -> list[KnownMultiverse]:
+        """Every multiverse; see `Vault.multiverses`."""
+
+        def fetch(cursor: Cursor) -> list[KnownMultiverse]:
+            cursor.execute(self._known)
+            return [KnownMultiverse(*found) for found in cursor.fetchall()]
+
+        return self._store.read(fetch)
+
+    def close(self) -> None:
+        """Waits for the write under way."""
+        self._store.close()
+
+
+def check_current(name: str, epoch: int, found: tuple[int] | None) -> None:
+    """Raises if the row found for a multiverse does not say that `epoch` is current.
+
+    Raises:
+        StaleEpochError: another epoch is.
+        VaultError: there is no such multiverse.
+    """
+    if found is None:
+        raise VaultError(f"the vault has no multiverse {name!r}; begin an epoch of it first.")
+    if found[0] != epoch:
+        raise StaleEpochError(
+            f"epoch {epoch} of multiverse {name!r} is over: epoch {found[0]} is current, another clock has taken over. "
+            "Nothing was written; end this clock."
+        )
+
+
+def _values(name: str, row: JournalRow) -> dict[str, object]:
+    return {
+        "multiverse": name,
+        "branch": checked_name(row.branch, "a journal row's branch"),
+        "position": checked_number(row.position, "a journal row's position", 1),
+        "control_tick": checked_number(row.control_tick, "a journal row's control tick"),
+        "command_id": checked_note(row.command_id, "a journal row's command id"),
+        "kind": checked_note(row.kind, "a journal row's kind"),
+        "subject": checked_note(row.subject, "a journal row's subject"),
+        "payload": checked_bytes(row.payload, "a journal row's payload"),
+    }

@@ -1,0 +1,76 @@
+"""The tables, for both stores. Later versions of them are reached by migrations; this is the first.
+
+No foreign keys: checking one locks the row it points to, and a keyframe being written would hold up the journal.
+"""
+
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+Whole = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits; its strict tables know no BIGINT
+
+
+def _table(name: str, *columns: Column[object], clustered: bool = False) -> Table:
+    """A table whose columns hold nothing but their type, on SQLite too, and are never NULL.
+
+    With `clustered` SQLite keeps the rows in the key's own tree: one page to write for a row, not two.
+    """
+    return Table(name, metadata, *columns, sqlite_strict=True, sqlite_with_rowid=not clustered)
+
+
+def _key(name: str, kind: object) -> Column[object]:
+    return Column(name, kind, primary_key=True, autoincrement=False, nullable=False)  # type: ignore[arg-type]
+
+
+def _column(name: str, kind: object) -> Column[object]:
+    return Column(name, kind, nullable=False)  # type: ignore[arg-type]
+
+
+parts = _table("vault_parts", _key("part", Text), _column("version", Whole), _column("identity", Text))
+"""Which parts are here, of which version, and of which vault: files that were mixed up are found out."""
+
+multiverses = _table("vault_multiverses", _key("name", Text), _column("epoch", Whole), _column("founding", LargeBinary))
+
+journal = _table(
+    "vault_journal",
+    _key("multiverse", Text),
+    _key("branch", Text),
+    _key("position", Whole),
+    _column("control_tick", Whole),
+    _column("command_id", Text),
+    _column("kind", Text),
+    _column("subject", Text),
+    _column("payload", LargeBinary),
+    clustered=True,
+)
+
+fences = _table("vault_keyframe_fences", _key("multiverse", Text), _column("epoch", Whole), clustered=True)
+"""The current epoch once more, beside the keyframes, where a transaction on them can see it."""
+
+keyframes = _table(
+    "vault_keyframes",
+    _key("multiverse", Text),
+    _key("branch", Text),
+    _key("control_tick", Whole),
+    _key("position", Whole),
+    _column("manifest", LargeBinary),
+    clustered=True,
+)
+
+documents = _table(
+    "vault_documents",
+    _key("multiverse", Text),
+    _key("branch", Text),
+    _key("control_tick", Whole),
+    _key("position", Whole),
+    _key("name", Text),
+    _column("sha256", LargeBinary),
+    _column("size_bytes", Whole),
+    _column("compressed", LargeBinary),
+)
+
+PARTS: dict[str, tuple[Table, ...]] = {
+    "journal": (multiverses, journal),
+    "keyframes": (fences, keyframes, documents),
+}

@@ -1,0 +1,197 @@
+"""The vault: what must outlive the processes of a multiverse, in a file or on a server.
+
+Theory of operation. A clock that starts takes the next *epoch* of its multiverse; from then on no earlier clock can
+write, however alive it is, because every transaction reads the epoch under the lock that giving one out takes. What came
+from outside is in the *journal* before it is answered. A *keyframe* only shortens the way back: history is whole without
+any. In SQLite the keyframes have a file of their own, for one being written must not hold up the journal (sharing a
+write lock stalled a commit by 234 ms); two files share no transaction, so that file has its own copy of the epoch, raised
+before `begin_epoch` returns. A new clock therefore never meets a keyframe written after it began by an old one; what an
+old one wrote before is of boundaries that the journal has.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from actors.core.kernel.errors import VaultError
+from actors.vaults.records import JournalRow, Keyframe, KnownMultiverse, LatestKeyframe, Opened
+
+if TYPE_CHECKING:  # SQLAlchemy takes a third of a second to import; who names a vault's type need not pay for that
+    from actors.vaults.journals import Journal
+    from actors.vaults.keyframes import Keyframes
+    from actors.vaults.stores import Store
+
+SQLITE_SCHEME = "sqlite:///"
+POSTGRES_SCHEMES = ("postgresql://", "postgres://")
+KEYFRAMES_SUFFIX = ".keyframes"
+"""Added to the whole name of the journal's file, so that no two vaults in a folder have the same."""
+
+
+class Vault:
+    """An open vault. Threads may share it; `open_vault` makes it.
+
+    Attributes:
+        where: what it is called in messages, without secrets.
+        durability: in plain words, what survives what.
+        shared: whether it survives losing the node of whoever has it open.
+    """
+
+    def __init__(self, journal: "Journal", keyframes: "Keyframes", where: str, durability: str, shared: bool) -> None:
+        self._journal = journal
+        self._keyframes = keyframes
+        self.where = where
+        self.durability = durability
+        self.shared = shared
+
+    def begin_epoch(self, name: str, founding: bytes) -> Opened:
+        """Takes a multiverse over: gives out its next epoch and makes all earlier ones stale.
+
+        Args:
+            name: of the multiverse; an unknown one is founded, with epoch 1.
+            founding: the founding document of a new multiverse; where there is one already, that is returned.
+
+        Raises:
+            VaultError: bad input, or the vault cannot be written.
+        """
+        opened = self._journal.begin_epoch(name, founding)
+        self._keyframes.raise_fence(name, opened.epoch)
+        return opened
+
+    def append(self, name: str, epoch: int, rows: Sequence[JournalRow]) -> None:
+        """Writes rows in one transaction; they are durable when this returns.
+
+        Args:
+            name: the multiverse.
+            epoch: the writer's.
+            rows: in order; each branch's positions continue its journal without a gap.
+
+        Raises:
+            StaleEpochError: another epoch is current; nothing was written.
+            UncertainWriteError: the store was lost in the middle of the commit: all is written, or nothing.
+            VaultError: a gap, a repeat, bad input, or the vault cannot be written; nothing was.
+        """
+        self._journal.append(name, epoch, rows)
+
+    def check(self, name: str, epoch: int) -> None:
+        """Makes sure that nobody has taken over; for an answer that writes nothing.
+
+        Raises:
+            StaleEpochError: another epoch is current.
+            VaultError: there is no such multiverse, or the vault cannot be read.
+        """
+        self._journal.check(name, epoch)
+
+    def rows(self, name: str, branch: str, after_position: int = 0) -> Iterator[JournalRow]:
+        """The journal of a branch in order, from the row after `after_position`; nothing of an unknown branch.
+
+        Rows are fetched as they are asked for, without holding the vault; what is appended meanwhile is read too.
+
+        Raises:
+            DamagedVaultError: rows are missing.
+            VaultError: the vault cannot be read.
+        """
+        return self._journal.rows(name, branch, after_position)
+
+    def multiverses(self) -> list[KnownMultiverse]:
+        """Every multiverse, by name.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        return self._journal.multiverses()
+
+    def save_keyframe(self, name: str, epoch: int, keyframe: Keyframe) -> None:
+        """Writes a keyframe, all of it or nothing, and drops all but the newest two of its branch.
+
+        Keyframes of the branch at or after the same boundary are dropped too: this clock has not been there.
+
+        Raises:
+            StaleEpochError: another epoch is current; nothing was written.
+            VaultError: bad input, or the vault cannot be written; nothing was.
+        """
+        self._keyframes.save(name, epoch, keyframe)
+
+    def latest_keyframe(self, name: str, branch: str) -> LatestKeyframe:
+        """The newest keyframe of a branch whose every document is what was written, and what is wrong with newer ones.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        return self._keyframes.latest(name, branch)
+
+    def close(self) -> None:
+        """Waits for writes under way. A second time is no change."""
+        self._keyframes.close()
+        self._journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{self.where}>"
+
+
+def open_vault(url: str | os.PathLike[str], *, power_safe: bool = True) -> Vault:
+    """Opens a vault and makes what is missing of it.
+
+    Args:
+        url: `sqlite:///` and a path, relative or absolute, or the bare path; or `postgresql://user@host:port/database`.
+        power_safe: whether `append` waits until the disk has it. Without, a vault survives any process's death, but
+            a power cut may undo the last commits (not the file); on PostgreSQL the server's settings then decide.
+
+    Raises:
+        DamagedVaultError: what is there is not a vault any more.
+        VaultError: the URL cannot be used, the place cannot be reached or written, or it holds something else.
+    """
+    text = os.fspath(url)
+    if text.startswith(POSTGRES_SCHEMES):
+        return _open_server(text, power_safe)
+    if text.startswith(SQLITE_SCHEME):
+        text = text.removeprefix(SQLITE_SCHEME)
+    elif "://" in text or text.startswith("sqlite:"):
+        raise VaultError(
+            f"a vault's URL cannot begin with {text.partition('/')[0]!r}: it must be sqlite:///path, a bare path, or "
+            "postgresql://user@host/database."
+        )
+    if not text or text == ":memory:" or "\0" in text:
+        raise VaultError(f"a vault needs the path of a file, not {text!r}; for example sqlite:///vault.sqlite.")
+    return _open_file(Path(text).absolute(), power_safe)
+
+
+def _open_file(path: Path, power_safe: bool) -> Vault:
+    from actors.vaults.sqlite_files import SqliteFile
+
+    beside = path.with_name(path.name + KEYFRAMES_SUFFIX)
+    return _opened(lambda: SqliteFile(path, power_safe), lambda: SqliteFile(beside, power_safe), shared=False)
+
+
+def _open_server(url: str, power_safe: bool) -> Vault:
+    from actors.vaults.postgres_servers import PostgresServer
+
+    return _opened(lambda: PostgresServer(url, power_safe), lambda: PostgresServer(url, power_safe), shared=True)
+
+
+def _opened(for_journal: "Callable[[], Store]", for_keyframes: "Callable[[], Store]", *, shared: bool) -> Vault:
+    """Two stores, for even in one database neither may wait for the other."""
+    from actors.vaults.journals import Journal
+    from actors.vaults.keyframes import Keyframes
+    from actors.vaults.schemas import founded
+
+    with ExitStack() as undo:
+        store = for_journal()
+        undo.callback(store.close)
+        identity = founded(store, "journal")
+        second = for_keyframes()
+        undo.callback(second.close)
+        founded(second, "keyframes", identity)
+        vault = Vault(Journal(store), Keyframes(second), store.where, store.promise(), shared)
+        undo.pop_all()
+    return vault

@@ -1,0 +1,276 @@
+"""Keyframes: whole or not there, fenced like the journal, and never in its way."""
+
+import random
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+import servers
+import zstandard
+from journaling import WAIT_S_MAX, behind_its_back, row, rows
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+
+from actors.core.kernel.errors import StaleEpochError, VaultError
+from actors.vaults import keyframes
+from actors.vaults.records import Keyframe, LatestKeyframe
+from actors.vaults.vaults import KEYFRAMES_SUFFIX, Vault
+
+Opening = Callable[[], Vault]
+
+
+def frame(control_tick: int, position: int = 0, branch: str = "main", **documents: bytes) -> Keyframe:
+    return Keyframe(branch, control_tick, position, documents or {"sol_1": b"state of %d" % control_tick})
+
+
+def tables_url(url: str) -> str:
+    """Where the tables of keyframes are."""
+    return url + KEYFRAMES_SUFFIX if url.startswith("sqlite") else url
+
+
+def stored(url: str, branch: str) -> list[tuple[object, ...]]:
+    """Control tick, position and name of every document in the tables."""
+    from sqlalchemy import create_engine, make_url, text
+
+    engine = create_engine(make_url(tables_url(url).replace("postgresql:", "postgresql+psycopg:")))
+    columns = "control_tick, position, name"
+    with engine.connect() as connection:
+        asked = text(f"SELECT {columns} FROM vault_documents WHERE branch = :branch ORDER BY {columns}")
+        found = [tuple(one) for one in connection.execute(asked, {"branch": branch})]
+    engine.dispose()
+    return found
+
+
+def test_a_keyframe_comes_back_as_it_was(opening: Opening) -> None:
+    noise = random.Random(5).randbytes(3 << 20)
+    saved = frame(7, 3, **{"sol_1": noise, "empty": b"", "ü / ?": bytes(1 << 20)})
+    with opening() as vault:
+        epoch = vault.begin_epoch("m", b"").epoch
+        assert vault.latest_keyframe("m", "main") == LatestKeyframe(None)
+        vault.save_keyframe("m", epoch, saved)
+    again = opening()
+    assert again.latest_keyframe("m", "main") == LatestKeyframe(saved)
+    assert again.latest_keyframe("m", "fork") == again.latest_keyframe("n", "main") == LatestKeyframe(None)
+
+
+def test_a_keyframe_may_be_of_an_empty_multiverse(vault: Vault) -> None:
+    vault.save_keyframe("m", vault.begin_epoch("m", b"").epoch, Keyframe("main", 0, 0, {}))
+    assert vault.latest_keyframe("m", "main") == LatestKeyframe(Keyframe("main", 0, 0, {}))
+
+
+def test_the_newest_two_of_a_branch_are_kept(url: str, vault: Vault) -> None:
+    epoch = vault.begin_epoch("m", b"").epoch
+    vault.save_keyframe("m", epoch, frame(1, branch="fork"))
+    for tick in range(1, 6):
+        vault.save_keyframe("m", epoch, frame(tick, tick * 2))
+    assert stored(url, "main") == [(4, 8, "sol_1"), (5, 10, "sol_1")]
+    assert stored(url, "fork") == [(1, 0, "sol_1")]
+
+
+def test_one_at_the_same_boundary_takes_the_place_of_the_old_one(url: str, vault: Vault) -> None:
+    epoch = vault.begin_epoch("m", b"").epoch
+    for content in (b"first", b"second"):
+        vault.save_keyframe("m", epoch, frame(3, 1, sol_1=content))
+    assert vault.latest_keyframe("m", "main") == LatestKeyframe(frame(3, 1, sol_1=b"second"))
+    assert stored(url, "main") == [(3, 1, "sol_1")]
+
+
+def test_one_of_a_future_that_was_not_reached_again_is_gone(url: str, vault: Vault) -> None:
+    epoch = vault.begin_epoch("m", b"").epoch
+    for tick, position in ((10, 1), (20, 2)):
+        vault.save_keyframe("m", epoch, frame(tick, position))
+    vault.save_keyframe("m", epoch, frame(15, 2))
+    assert vault.latest_keyframe("m", "main") == LatestKeyframe(frame(15, 2))
+    assert [(tick, position) for tick, position, _ in stored(url, "main")] == [(10, 1), (15, 2)]
+
+
+def test_an_old_clock_saves_no_keyframe(opening: Opening) -> None:
+    old, new = opening(), opening()
+    first = old.begin_epoch("m", b"").epoch
+    old.save_keyframe("m", first, frame(1))
+    second = new.begin_epoch("m", b"").epoch
+    with pytest.raises(StaleEpochError, match="epoch 2 is current"):
+        old.save_keyframe("m", first, frame(2))
+    assert new.latest_keyframe("m", "main") == LatestKeyframe(frame(1))
+    new.save_keyframe("m", second, frame(2))
+    with pytest.raises(VaultError, match="no multiverse 'n'"):
+        new.save_keyframe("n", 1, frame(1))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"branch": ""}, "branch must be 1 to"),
+        ({"control_tick": -1}, "control tick must be"),
+        ({"position": 1.5}, "position must be"),
+        ({"documents": {"": b""}}, "document's name must be 1 to"),
+        ({"documents": {"a": b"", "b": "text"}}, "document 'b' of a keyframe must be bytes, not str"),
+    ],
+)
+def test_bad_keyframes_are_refused(vault: Vault, change: dict[str, object], says: str) -> None:
+    epoch = vault.begin_epoch("m", b"").epoch
+    with pytest.raises(VaultError, match=says):
+        vault.save_keyframe("m", epoch, msgspec.structs.replace(frame(1), **change))
+    assert vault.latest_keyframe("m", "main") == LatestKeyframe(None)
+
+
+def test_a_document_that_is_too_large_is_refused(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyframes, "DOCUMENT_BYTES_MAX", 10)
+    epoch = vault.begin_epoch("m", b"").epoch
+    with pytest.raises(VaultError, match="document 'sol_1' of a keyframe has 11 bytes; at most 10 are allowed"):
+        vault.save_keyframe("m", epoch, frame(1, sol_1=bytes(11)))
+
+
+# -------------------------------------------------------------------------------------------------------- damage
+
+SECOND = "WHERE control_tick = 2 AND name = 'sol_2'"
+
+
+@pytest.mark.parametrize(
+    ("statement", "parameters", "says"),
+    [
+        (
+            f"UPDATE vault_documents SET compressed = :new {SECOND}",
+            {"new": b"no frame"},
+            "'sol_2' is not what was written",
+        ),
+        (
+            f"UPDATE vault_documents SET compressed = :new {SECOND}",
+            {"new": zstandard.compress(b"another state")},
+            "'sol_2' is not what was written",
+        ),
+        (
+            f"UPDATE vault_documents SET compressed = :new {SECOND}",  # claims 2⁶³ bytes
+            {"new": bytes.fromhex("28b52ffde0") + (1 << 63).to_bytes(8, "little")},
+            "'sol_2' is not what was written",
+        ),
+        (f"UPDATE vault_documents SET sha256 = :new {SECOND}", {"new": bytes(32)}, "list of documents"),
+        (f"UPDATE vault_documents SET name = 'sol_3' {SECOND}", {}, "list of documents"),
+        (f"DELETE FROM vault_documents {SECOND}", {}, "list of documents"),
+        ("UPDATE vault_keyframes SET manifest = :new WHERE control_tick = 2", {"new": b""}, "list of documents"),
+    ],
+)
+def test_damage_is_said_and_the_keyframe_before_is_used(
+    url: str, vault: Vault, statement: str, parameters: dict[str, object], says: str
+) -> None:
+    epoch = vault.begin_epoch("m", b"").epoch
+    for tick in (1, 2):
+        vault.save_keyframe("m", epoch, frame(tick, sol_1=b"one", sol_2=b"the state of two"))
+    behind_its_back(tables_url(url), statement, **parameters)
+    found = vault.latest_keyframe("m", "main")
+    assert found.keyframe == frame(1, sol_1=b"one", sol_2=b"the state of two")
+    assert len(found.damaged) == 1
+    assert found.damaged[0].startswith("keyframe of control tick 2: ")
+    assert says in found.damaged[0]
+    vault.save_keyframe("m", epoch, frame(2, sol_1=b"again"))
+    assert vault.latest_keyframe("m", "main") == LatestKeyframe(frame(2, sol_1=b"again"))
+
+
+def test_where_both_are_damaged_there_is_none_and_both_are_named(url: str, vault: Vault) -> None:
+    epoch = vault.begin_epoch("m", b"").epoch
+    for tick in (1, 2):
+        vault.save_keyframe("m", epoch, frame(tick))
+        behind_its_back(
+            tables_url(url), f"UPDATE vault_documents SET compressed = :new WHERE control_tick = {tick}", new=b""
+        )
+    found = vault.latest_keyframe("m", "main")
+    assert found.keyframe is None
+    assert [line.partition(":")[0] for line in found.damaged] == [
+        "keyframe of control tick 2",
+        "keyframe of control tick 1",
+    ]
+
+
+def test_a_file_damaged_on_the_disk_costs_a_keyframe_and_not_the_journal(tmp_path: Path) -> None:
+    from actors.vaults.vaults import open_vault
+
+    path = tmp_path / "vault.sqlite"
+    noise = random.Random(6)
+    with open_vault(path) as vault:
+        epoch = vault.begin_epoch("m", b"").epoch
+        vault.append("m", epoch, rows(1, 5))
+        for tick in (1, 2):
+            vault.save_keyframe("m", epoch, frame(tick, sol_1=noise.randbytes(1 << 20)))
+        older = frame(1, sol_1=random.Random(6).randbytes(1 << 20))
+    beside = Path(f"{path}{KEYFRAMES_SUFFIX}")
+    damaged = bytearray(beside.read_bytes())
+    half = len(damaged) * 3 // 4  # within the document that was written last
+    damaged[half : half + 64] = bytes(64)
+    beside.write_bytes(damaged)
+    with open_vault(path) as vault:
+        found = vault.latest_keyframe("m", "main")
+        assert found.keyframe == older
+        assert len(found.damaged) == 1
+        assert list(vault.rows("m", "main")) == rows(1, 5)
+
+
+# ----------------------------------------------------------------------------------------- not in the journal's way
+
+
+@contextmanager
+def held_in_the_middle(url: str, request: pytest.FixtureRequest) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Stops the next keyframe between its first statement that writes and its commit; yields (there, go_on)."""
+    there, go_on = threading.Event(), threading.Event()
+
+    def stop() -> None:
+        there.set()
+        assert go_on.wait(WAIT_S_MAX)
+
+    if url.startswith("sqlite"):
+
+        def connected(connection: sqlite3.Connection, _record: object) -> None:
+            connection.set_trace_callback(lambda sql: stop() if sql.startswith("INSERT INTO vault_documents") else None)
+
+        event.listen(Pool, "connect", connected)
+        yield there, go_on
+        event.remove(Pool, "connect", connected)
+        return
+    import psycopg
+
+    server: servers.Server = request.getfixturevalue("postgres")
+    schema = url.rpartition("%3D")[2]
+    with psycopg.connect(server.conninfo) as holder, psycopg.connect(server.conninfo, autocommit=True) as watcher:
+        holder.execute(f"LOCK TABLE {schema}.vault_documents IN SHARE MODE")
+
+        def watch() -> None:
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+            while watcher.execute(waiting, [f"{schema}.vault_documents"]).fetchone() == (0,):
+                threading.Event().wait(0.01)
+            stop()
+            holder.commit()
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        yield there, go_on
+        watching.join()
+
+
+def test_the_journal_does_not_wait_for_a_keyframe(url: str, opening: Opening, request: pytest.FixtureRequest) -> None:
+    happened: list[str] = []
+    large = frame(2, 5, sol_1=random.Random(7).randbytes(8 << 20), sol_2=b"x")
+    opening().close()  # makes the tables
+    with held_in_the_middle(url, request) as (there, go_on):
+        vault = opening()
+        epoch = vault.begin_epoch("m", b"").epoch
+
+        def save() -> None:
+            vault.save_keyframe("m", epoch, large)
+            happened.append("keyframe saved")
+
+        saving = threading.Thread(target=save)
+        saving.start()
+        assert there.wait(WAIT_S_MAX)
+        for position in range(1, 21):
+            vault.append("m", epoch, [row(position)])
+            vault.check("m", epoch)
+        happened.append("journal written")
+        assert vault.latest_keyframe("m", "main") == LatestKeyframe(None), "half a keyframe can be seen"
+        go_on.set()
+        saving.join()
+    assert happened == ["journal written", "keyframe saved"]
+    assert list(vault.rows("m", "main")) == rows(1, 20)
+    assert vault.latest_keyframe("m", "main") == LatestKeyframe(large)
