@@ -13,23 +13,30 @@ from typing import Any
 
 import msgspec
 
+from actors.chronicles import Chronicle, Standing, no_chronicle
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, MemberSpec, Reply
 from actors.core.kernel.effects import Script, T
-from actors.core.kernel.errors import CommandRefusedError, EngineError
+from actors.core.kernel.errors import CommandRefusedError, EngineError, SoulfraError
 from actors.core.kernel.events import Trace
 from actors.core.kernel.fleets import Fleet
 from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
+from actors.core.kernel.keeping import Recovery
 from actors.core.kernel.lanes import Lane
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
+from actors.core.kernel.tables import restore_tables, tables_of
 from actors.core.kernel.ticking import TickRecord
 
 RECORDS_KEPT_MAX = 100_000
 """Records of control ticks kept for comparing and for the report; older ones live on in the chain only."""
 SERIES_ROWS_KEPT_MAX = 1_000_000
 """Rows of series (one per realm and control tick) kept for export."""
+CLOCK = "@clock"
+"""What the clock itself is called among those that were brought back."""
+COMMANDS_PER_ROUND_MAX = 1_000
+"""Commands that share one transaction; more wait for the next one."""
 DESCRIBE_INTERVAL_S = 0.02
 """How old the description of a clock that runs may be; making one costs microseconds a realm."""
 TEND_INTERVAL_S = 0.05
@@ -101,13 +108,16 @@ class MasterClock:
         settings: what this history depends on.
         lane: how members are reached.
         hosts: how many hosts to make ready ahead of need, the registry's included.
+        chronicle: where its history is written, and where it finds its place if there is history already; by default
+            nowhere, so that it ends with this process.
 
     Raises:
-        SoulfraError: the player registry could not be made.
+        SoulfraError: the player registry could not be made, or history could not be lived again.
     """
 
-    def __init__(self, settings: Settings, lane: Lane, hosts: int = 0) -> None:
-        self._sequencer = Sequencer(settings)
+    def __init__(self, settings: Settings, lane: Lane, hosts: int = 0, chronicle: Chronicle | None = None) -> None:
+        self._chronicle = no_chronicle(settings) if chronicle is None else chronicle
+        self._sequencer = Sequencer(self._chronicle.founding.settings, self._chronicle.epoch)
         self._lane = lane
         self._fleet = Fleet(settings, lane)
         self._fleet.prepare(hosts)
@@ -121,23 +131,31 @@ class MasterClock:
         self._elapsed_ms: deque[float] = deque(maxlen=RECORDS_KEPT_MAX)
         self._series: deque[tuple[int, str, int, dict[str, float]]] = deque(maxlen=SERIES_ROWS_KEPT_MAX)
         self._series_dropped = 0
-        self._elapsed_total_ms = 0.0
+        self._elapsed_total_ms = self._described_at = 0.0
         self._lateness = Lateness()
         self._schedule: _Schedule | None = None
-        self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
+        if self._chronicle.resumes:
+            self._resume()
+        else:
+            self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
         self._state = self._describe()
         if lane.hosts_may_die:
             threading.Thread(target=self._tend, name="soulfra-tend", daemon=True).start()
 
     # -------------------------------------------------------------------------------------------------- commands
 
-    def submit(self, command: ClockCommand) -> Reply:
-        """Carries out a command at the next boundary: at once if the clock stands at one, else when the tick is over."""
-        return self._at_boundary(lambda: self._carry_out(command))
+    def submit(self, command: ClockCommand, command_id: str = "") -> Reply:
+        """Carries out a command at the next boundary: at once if the clock stands at one, else when the tick is over.
 
-    def _carry_out(self, command: ClockCommand) -> Reply:
+        Args:
+            command: what is asked.
+            command_id: the caller's name for it; asked again under the same name, it is not done again.
+        """
+        return self._at_boundary(lambda: self._carry_out(command, command_id))
+
+    def _carry_out(self, command: ClockCommand, command_id: str) -> Reply:
         self._check_whole()
-        reply = self._perform(self._sequencer.command_script(command))
+        reply = self._perform(self._sequencer.command_script(command, command_id))
         self._state = self._describe()
         return reply
 
@@ -156,15 +174,36 @@ class MasterClock:
                 self._turn.release()
 
     def _drain(self) -> None:
-        while self._queue:
+        """One command round: what waits is done, what it wrote is made durable, and only then the answers leave."""
+        done: list[tuple[Future[Any], Any, BaseException | None]] = []
+        while self._queue and len(done) < COMMANDS_PER_ROUND_MAX:
             action, future = self._queue.popleft()
             try:
                 self._check_open()
-                future.set_result(action())
+                done.append((future, action(), None))
             except BaseException as error:
-                future.set_exception(error)
+                done.append((future, None, error))
                 if not isinstance(error, Exception):
-                    raise
+                    break
+        lost = self._seal() if done else None
+        for future, result, failure in done:
+            if failure is None and lost is None:
+                future.set_result(result)
+            else:
+                future.set_exception(lost or failure)
+        for _, _, failure in done:
+            if failure is not None and not isinstance(failure, Exception):
+                raise failure
+
+    def _seal(self) -> SoulfraError | None:
+        """Makes durable what was decided. What goes wrong there is the end of this clock: it may not answer any more."""
+        try:
+            if not self._closed:
+                self._chronicle.seal(self._sequencer.journal)
+        except SoulfraError as error:
+            self._broken = error.message.rstrip(".")
+            return error
+        return None
 
     def _tend(self) -> None:
         """Looks after the hosts while the clock stands; while it runs, it does so itself."""
@@ -179,6 +218,63 @@ class MasterClock:
                 finally:
                     self._turn.release()
                 self._drain_if_idle()
+
+    # --------------------------------------------------------------------------------------------------- taking over
+
+    def _standing(self) -> Standing:
+        return Standing(tables_of(self._sequencer), self._fleet.tables())
+
+    def _resume(self) -> None:
+        """Takes up where the clock before this one stood: the last keyframe, then everything since once more."""
+        begun = time.monotonic()
+        standing = self._chronicle.latest_standing()
+        if standing is None:
+            self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
+        else:
+            restore_tables(self._sequencer, standing.tables)
+            self._fleet.restore(standing.members)
+        first = self._sequencer.control_tick
+        entries = self._chronicle.entries_since(self._sequencer.position)
+        self._chronicle.resume_after(entries[-1].position if entries else self._sequencer.position)
+        self._fleet.decided = {
+            (entry.decision.member_id, entry.decision.occasion): entry.decision.reason
+            for entry in entries
+            if entry.decision is not None
+        }
+        for entry in entries:
+            while self._sequencer.control_tick < entry.control_tick:
+                self._live()
+            if entry.position > self._sequencer.position:
+                self._live_again(entry)
+        self._fleet.decided = {}
+        self._sequencer.journal.clear()
+        elapsed_ms = (time.monotonic() - begun) * 1e3
+        lived = self._sequencer.control_tick - first
+        self._fleet.recoveries.append(
+            Recovery(CLOCK, self._sequencer.control_tick, "the clock was started again", elapsed_ms, lived)
+        )
+
+    def _live_again(self, entry: JournalEntry) -> None:
+        if entry.command is not None:
+            self._perform(self._sequencer.command_script(entry.command, entry.command_id))
+        else:  # decided while somebody asked for a digest
+            self._perform(self._sequencer.digest_script())
+        if self._sequencer.position < entry.position:
+            raise EngineError(
+                f"the journal cannot be lived again: entry {entry.position} (control tick {entry.control_tick}) came out "
+                "otherwise. The rules, or a library they use, are not what they were."
+            )
+
+    def catch_up(self, control_tick: int) -> None:
+        """Lives on to a control tick that somebody is known to have seen already, before anything new is done."""
+
+        def live() -> None:
+            self._check_whole()
+            while self._sequencer.control_tick < control_tick:
+                self._tick()
+            self._state = self._describe()
+
+        self._at_boundary(live)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -227,6 +323,8 @@ class MasterClock:
             with self._turn:
                 try:
                     self._run_to(control_tick, pace, stop, metrics)
+                    if (lost := self._seal()) is not None:
+                        raise lost
                 finally:
                     self._run = None  # before the turn is given on, so that whoever has it next may begin a run
                     self._state = self._describe()
@@ -274,6 +372,17 @@ class MasterClock:
         return boundary
 
     def _tick(self) -> Metrics:
+        """A control tick, and what it decided made durable."""
+        metrics = self._live()
+        if self._sequencer.journal and (lost := self._seal()) is not None:
+            raise lost
+        if self._chronicle.keyframe_is_due():
+            self._chronicle.write_keyframe(self._sequencer.control_tick, self._standing())
+        if time.monotonic() - self._described_at >= DESCRIBE_INTERVAL_S:
+            self._state = self._describe()
+        return metrics
+
+    def _live(self) -> Metrics:
         begun = time.perf_counter()
         self._ticking = True
         try:
@@ -288,8 +397,6 @@ class MasterClock:
             if len(self._series) == SERIES_ROWS_KEPT_MAX:
                 self._series_dropped += 1
             self._series.append((record.control_tick_id, member_id, local_tick, measures))
-        if time.monotonic() - self._described_at >= DESCRIBE_INTERVAL_S:
-            self._state = self._describe()
         return Metrics(record.control_tick_id, record.games_synced, record.events_propagated, elapsed_ms)
 
     def _perform(self, script: Script[T]) -> T:
@@ -376,7 +483,7 @@ class MasterClock:
 
     def journal(self) -> list[JournalEntry]:
         """Every outside input so far."""
-        return self._at_boundary(lambda: list(self._sequencer.journal))
+        return self._at_boundary(lambda: [*self._chronicle.entries(), *self._sequencer.journal])
 
     def dead_letters(self) -> list[dict[str, Plain]]:
         """Dead letters that are kept whole."""
@@ -454,6 +561,7 @@ class MasterClock:
         self.stop()
         with self._turn:
             self._fleet.close()
+            self._chronicle.close()
         self._drain_if_idle()
 
 

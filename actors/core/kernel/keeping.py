@@ -11,7 +11,7 @@ import msgspec
 
 from actors.core.kernel.commands import MemberSpec
 from actors.core.kernel.members import CAPTURED, NONE, Birth, Contract
-from actors.core.kernel.messages import Answer, Checkpoint, Embodied, Embodiment
+from actors.core.kernel.messages import Answer, Checkpoint, Embodied, Embodiment, packed
 from actors.core.kernel.settings import Settings
 
 CHECKPOINT_AFTER_MESSAGES = 64
@@ -180,7 +180,7 @@ class Kept:
 
     def table(self) -> KeptTable:
         """All that a successor has to know of it. Later changes of this do not reach the table."""
-        return KeptTable(self.birth, self.spec, self.contract, self.checkpoint, list(self.since), list(self._digests))
+        return KeptTable(self.birth, self.spec, self.contract, self.checkpoint, [packed(one) for one in self.since], list(self._digests))
 
     @classmethod
     def of(cls, table: KeptTable) -> "Kept":

@@ -153,6 +153,11 @@ def unpack(packed: bytes | memoryview, *expected: type[Message]) -> Message:
         raise ProtocolError(f"a message cannot be read: {error}.") from None
 
 
+def packed(parcel: bytes | Message) -> bytes:
+    """A parcel as bytes, which within one process it need not have been."""
+    return parcel if isinstance(parcel, bytes) else pack(parcel)
+
+
 def unpack_advance(packed: bytes | Advance) -> Advance:
     """The kept grants, which within one process need not have been packed.
 

@@ -1,0 +1,200 @@
+"""What one clock writes into its vault, and how it finds its place when it takes over from another.
+
+The journal is written before an answer leaves, one transaction for all commands of a boundary. Keyframes are written by
+a thread of their own while the world runs on; they only shorten the way back.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from actors.core.kernel.commands import JournalEntry
+from actors.core.kernel.errors import EngineError, SoulfraError
+from actors.core.kernel.keeping import KeptTable
+from actors.core.kernel.settings import Settings
+from actors.vaults.records import JournalRow, Keyframe
+from actors.vaults.vaults import Vault
+
+KEYFRAME_INTERVAL_S = 5.0
+"""How long the clock may have run since the last keyframe: a successor repeats about as much."""
+KEYFRAME_SHARE = 20
+"""Writing keyframes may take one part in so many of the time."""
+TABLES = "clock"
+MEMBER_PREFIX = "member "
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_entry = msgspec.msgpack.Decoder(JournalEntry).decode
+_decode_kept = msgspec.msgpack.Decoder(KeptTable).decode
+
+
+class Founding(msgspec.Struct, frozen=True):
+    """What a multiverse was founded with; whoever takes over goes by it."""
+
+    settings: Settings
+    realm_paths: tuple[str, ...] = ()
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A boundary written down: the clock's tables, and what is kept of every member."""
+
+    tables: bytes
+    members: dict[str, KeptTable]
+
+
+class Chronicle:
+    """The history of one multiverse in a vault, as one clock writes it. Without a vault, it forgets.
+
+    Args:
+        vault: where; None remembers nothing.
+        name: of the multiverse.
+        founding: what it is founded with, if it is new.
+
+    Attributes:
+        epoch: this clock's; every clock before it is stale.
+        founding: what the multiverse was founded with.
+        resumes: whether there is history to go on from.
+    """
+
+    def __init__(self, vault: Vault | None, name: str, founding: Founding) -> None:
+        self._vault = vault
+        self._name = name
+        self.epoch, self.founding, self.resumes = 1, founding, False
+        self._written = 0
+        self._keyframe_due = time.monotonic() + KEYFRAME_INTERVAL_S
+        self._keyframe_writer: threading.Thread | None = None
+        self._keyframe_error = ""
+        if vault is not None:
+            opened = vault.begin_epoch(name, _encode(founding))
+            self.epoch, self.resumes = opened.epoch, not opened.created
+            self.founding = _read_founding(opened.founding, vault.where)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether there is a vault."""
+        return self._vault is not None
+
+    # --------------------------------------------------------------------------------------------------- writing
+
+    def seal(self, journal: list[JournalEntry]) -> None:
+        """Makes durable what is new in the journal, and forgets it there; or makes sure that nobody has taken over.
+
+        Raises:
+            StaleEpochError: another clock has taken over; nothing was written, and no answer may leave.
+            VaultError: it could not be written.
+        """
+        if self._vault is None:
+            return
+        fresh = [entry for entry in journal if entry.position > self._written]
+        if not fresh:
+            self._vault.check(self._name, self.epoch)
+            return
+        self._vault.append(self._name, self.epoch, [self._row(entry) for entry in fresh])
+        self._written = fresh[-1].position
+        journal.clear()
+
+    def _row(self, entry: JournalEntry) -> JournalRow:
+        command, decision = entry.command, entry.decision
+        if command is None:
+            kind, subject = "decision", "" if decision is None else decision.member_id
+        else:
+            kind = type(command).__name__
+            subject = str(getattr(command, "member_id", "") or getattr(command, "realm_id", ""))
+        branch = self.founding.settings.branch
+        return JournalRow(branch, entry.position, entry.control_tick, entry.command_id, kind, subject, _encode(entry))
+
+    def keyframe_is_due(self) -> bool:
+        """Whether somebody should offer a keyframe now."""
+        writer = self._keyframe_writer
+        return (
+            self._vault is not None
+            and time.monotonic() >= self._keyframe_due
+            and (writer is None or not writer.is_alive())
+        )
+
+    def write_keyframe(self, control_tick: int, standing: Standing) -> None:
+        """Writes a boundary down, in the background. The journal up to it must have been sealed."""
+        self._keyframe_writer = threading.Thread(
+            target=self._save, args=(control_tick, self._written, standing), name="soulfra-keyframe", daemon=True
+        )
+        self._keyframe_writer.start()
+
+    def _save(self, control_tick: int, position: int, standing: Standing) -> None:
+        begun = time.monotonic()
+        documents = {TABLES: standing.tables}
+        documents |= {MEMBER_PREFIX + member_id: _encode(kept) for member_id, kept in standing.members.items()}
+        try:
+            if self._vault is not None:
+                branch = self.founding.settings.branch
+                self._vault.save_keyframe(self._name, self.epoch, Keyframe(branch, control_tick, position, documents))
+        except SoulfraError as error:  # history is whole without it
+            self._keyframe_error = error.message
+        took_s = time.monotonic() - begun
+        self._keyframe_due = time.monotonic() + max(KEYFRAME_INTERVAL_S, KEYFRAME_SHARE * took_s)
+
+    # --------------------------------------------------------------------------------------------------- reading
+
+    def latest_standing(self) -> Standing | None:
+        """The newest boundary that was written down whole; None if history has to be lived again from its birth."""
+        if self._vault is None:
+            return None
+        keyframe = self._vault.latest_keyframe(self._name, self.founding.settings.branch).keyframe
+        if keyframe is None:
+            return None
+        members = {
+            name.removeprefix(MEMBER_PREFIX): _decode_kept(document)
+            for name, document in keyframe.documents.items()
+            if name.startswith(MEMBER_PREFIX)
+        }
+        return Standing(keyframe.documents[TABLES], members)
+
+    def entries(self, after: int = 0) -> Iterator[JournalEntry]:
+        """The journal after a position, as far as it is in the vault.
+
+        Raises:
+            VaultError: it cannot be read.
+        """
+        if self._vault is not None:
+            for row in self._vault.rows(self._name, self.founding.settings.branch, after):
+                yield _decode_entry(row.payload)
+
+    def entries_since(self, position: int) -> list[JournalEntry]:
+        """The journal after the boundary of a keyframe.
+
+        Raises:
+            EngineError: the journal does not reach that boundary: it is older than the keyframe beside it.
+        """
+        if position == 0:
+            return list(self.entries())
+        found = list(self.entries(position - 1))
+        if not found:
+            raise EngineError(
+                f"the vault's keyframe is of journal position {position}, which its journal does not have: the two are not "
+                "of one history. Put back the journal that belongs to it, or take the keyframes' file away."
+            )
+        return found[1:]
+
+    def resume_after(self, position: int) -> None:
+        """Notes that the journal up to here has been read, not written anew."""
+        self._written = position
+
+    def close(self) -> None:
+        """Waits for what is being written."""
+        writer = self._keyframe_writer
+        if writer is not None:
+            writer.join()
+        if self._vault is not None:
+            self._vault.close()
+
+
+def _read_founding(document: bytes, where: str) -> Founding:
+    try:
+        return msgspec.msgpack.decode(document, type=Founding)
+    except (ValueError, TypeError) as error:
+        raise EngineError(f"{where} holds a multiverse of another version of this project: {error}.") from None
+
+
+def no_chronicle(settings: Settings) -> Chronicle:
+    """Remembers nothing: its clock ends with its process."""
+    return Chronicle(None, "", Founding(settings))
