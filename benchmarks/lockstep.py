@@ -168,7 +168,7 @@ def _writable(text: str) -> Path:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints, and writes the report if asked to."""
     chosen = _options(arguments)
-    begun = time.perf_counter()
+    begun, where = time.perf_counter(), machine(DISTRIBUTIONS)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)
@@ -177,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             progress.update(task, description=what, total=total, advance=1)
 
         rows = collect(chosen.only, chosen.members, chosen.control_ticks, chosen.warmup, chosen.rounds, show)
-    report = document(rows, machine(DISTRIBUTIONS), _plain(chosen), time.perf_counter() - begun)
+    report = document(rows, where, _plain(chosen), time.perf_counter() - begun)
     _print(report, rows)
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(report, indent=2) + "\n")
@@ -196,7 +196,8 @@ def _plain(chosen: Any) -> dict[str, Any]:
 def _print(report: dict[str, Any], rows: Sequence[Row]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)  # a file has room for the notes
     console.print(
-        ", ".join(f"{name} {value or 'not there'}" for name, value in report["machine"].items()), highlight=False
+        ", ".join(f"{name} {'not there' if value is None else value}" for name, value in report["machine"].items()),
+        highlight=False,
     )
     for table in tables(rows):
         console.print()

@@ -8,12 +8,16 @@ from pathlib import Path
 
 
 def machine(distributions: Sequence[str] = ()) -> dict[str, str | int | float | None]:
-    """CPU model, cores, memory in GiB, kernel, Python, and the versions of these distributions (None: not installed)."""
+    """CPU model, cores, memory in GiB, kernel, load average, Python, and versions of distributions (None: not installed).
+
+    The load average is of the last minute: above 0.5 or so somebody else was at work, and figures are high.
+    """
     return {
         "cpu": _first_value("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": os.cpu_count(),
         "memory_gib": _memory_gib(),
         "kernel": f"{platform.system()} {platform.release()}",
+        "load_average": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         **{name: _version(name) for name in distributions},
     }

@@ -11,10 +11,12 @@ A configuration is three words: how a member speaks, over which core, and who co
     distributed   each federate by itself, HELICS's default
     global        the broker (`--timing=global`)
 
-What was tried to make it as fast as is fair (HELICS 3.6.1): of the cores tcp and ipc are the fastest, zmq, its default, takes
-a third to a half more. `single_thread_federate` and `uninterruptible` make no difference that can be seen; the latter is on,
-because it is what lockstep means. `wait_for_current_time_update` on all members of a ring never ends: each waits for the
-other. An output delay of a period, or sending for the next period, delivers two ticks later. Logs are off.
+What was tried to make it as fast as is fair (HELICS 3.6.1, a run or two each on a shared machine, so only the large differences
+say something): of the cores tcp and ipc are the fastest; zmq, its default, mostly takes a third to two thirds more.
+`single_thread_federate` and `uninterruptible` show no difference beyond the noise; the latter is on, because it is what
+lockstep means. With `wait_for_current_time_update` on all members a ring did not end within 40 s, presumably because each waits
+for the other. An output delay of a period for values, or sending untargeted messages for the next period, delivers two ticks
+later instead of one. Logs are off.
 
 With distributed time a federate waits only for those that may tell it something: with values and targeted endpoints its
 predecessor, so that members get apart (see `Row`); with untargeted ones all others. With global time all wait for all.

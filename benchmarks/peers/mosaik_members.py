@@ -1,6 +1,5 @@
 """A member of the ring as a mosaik simulator: `python -m benchmarks.peers.mosaik_members HOST:PORT`."""
 
-import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -55,5 +54,4 @@ class RingSimulator(mosaik_api_v3.Simulator):
 _now_ns = time.perf_counter_ns
 
 if __name__ == "__main__":
-    logging.disable(logging.CRITICAL)
-    mosaik_api_v3.start_simulation(RingSimulator())
+    mosaik_api_v3.start_simulation(RingSimulator(), configure_logging=False)

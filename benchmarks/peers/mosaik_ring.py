@@ -1,7 +1,8 @@
 """mosaik 3: a world of simulators in a ring of time-shifted connections, each one a process, or all in one process.
 
-Without progress bars, logs and debugging. Of the world's two switches, `cache` and `lazy_stepping`, both off is quickest: what
-is said is pushed, not asked for. A simulator waits for its neighbours only, so members get apart; see `Row`.
+Without progress bars, logs and debugging. Of the world's two switches, `cache` and `lazy_stepping`, both off was the
+quickest of the four ways in four rounds of four (N=8, processes): what is said is pushed, not asked for. A simulator waits
+for its neighbours only, so members get apart; see `Row`.
 """
 
 import contextlib
