@@ -21,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.machines import machine
 from benchmarks.peers import helics_ring, mosaik_ring, ray_ring, soulfra_ring, xoscar_ring, zmq_ring
-from benchmarks.peers.alone import CONTROL_TICKS, WARMUP, OneLineParser, control_ticks, count, members
+from benchmarks.peers.alone import CONTROL_TICKS, WARMUP, OneLineParser, control_ticks, count, end_on_terminate, members
 from benchmarks.peers.apart import Peer
 from benchmarks.peers.rows import Row
 
@@ -209,4 +209,5 @@ def _print(report: dict[str, Any], rows: Sequence[Row]) -> None:
 
 
 if __name__ == "__main__":
+    end_on_terminate()
     main()

@@ -1,6 +1,7 @@
 """Runs one peer from the command line, for `python -m benchmarks.peers.helics_ring --members 20`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -35,6 +36,11 @@ members = count(2, MEMBERS_MAX)
 control_ticks = count(10, 1_000_000)
 
 
+def end_on_terminate() -> None:
+    """Lets a request to terminate end a run as Ctrl-C does, so that the processes under way are ended too."""
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(128 + signal.SIGTERM))
+
+
 def alone(peer: Peer, measure: Callable[[int, int, int, str], Row], arguments: Sequence[str] | None = None) -> None:
     """Measures all configurations of a peer, or one, and prints a line each."""
     options = OneLineParser(prog=f"python -m {peer.module}", description=f"{peer.name}: the ring in lockstep.")
@@ -43,6 +49,7 @@ def alone(peer: Peer, measure: Callable[[int, int, int, str], Row], arguments: S
     options.add_argument("--warmup", type=count(1, 1_000_000), default=WARMUP)
     options.add_argument("--configuration", default="", help=f"one of: {'; '.join(peer.configurations)}")
     chosen = options.parse_args(arguments)
+    end_on_terminate()
     for configuration in (chosen.configuration,) if chosen.configuration else peer.configurations:
         print(line(measure(chosen.members, chosen.control_ticks, chosen.warmup, configuration)), flush=True)
     sys.exit(0)
