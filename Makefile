@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python; do \
 	"$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$name" && break; done)
 INSTALLED := $(VENV)/.installed
+# The peers of the benchmarks are installed only where they are measured, so that `make test` stays light.
+BENCH_INSTALLED := $(VENV)/.installed-bench
 DEMO_REPORT := out/demo.html
 
 .PHONY: demo test lint tests bench clean help
@@ -13,7 +15,7 @@ DEMO_REPORT := out/demo.html
 help:
 	@echo "make demo   three realms on Ray, 60 control ticks, and a report in $(DEMO_REPORT)"
 	@echo "make test   style, types and all tests"
-	@echo "make bench  the City beside Mesa"
+	@echo "make bench  the City beside Mesa, and lockstep beside HELICS, mosaik, xoscar, Ray and ZeroMQ"
 	@echo "make clean  removes the virtual environment and what was made"
 
 demo: $(INSTALLED)
@@ -30,15 +32,21 @@ lint: $(INSTALLED)
 tests: $(INSTALLED)
 	@$(BIN)/python -m pytest $(TESTS)
 
-bench: $(INSTALLED)
+bench: $(BENCH_INSTALLED)
 	@mkdir -p out
 	@$(BIN)/python -m benchmarks.city --json out/bench_city.json
+	@$(BIN)/python -m benchmarks.lockstep --json out/bench_lockstep.json
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "soulfra needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@echo "setting up $(VENV) with $$($(PYTHON) --version), a minute the first time"
 	@$(PYTHON) -m venv $(VENV) || { echo "python's venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[mesa,parquet,postgres,dev]'
+	@touch $@
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	@echo "adding the peers of the benchmarks to $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[mesa,parquet,dev,bench]'
 	@touch $@
 
 clean:

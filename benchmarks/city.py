@@ -13,20 +13,16 @@ An NPC-step is one NPC through one local tick. The target is a hundred times Mes
 import argparse
 import gc
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import mesa
-import numpy as np
-
 from actors.core.kernel.members import Birth, Grant, Member
 from actors.core.kernel.seats import Seat
 from actors.core.realms.city import City
+from benchmarks.machines import machine
 from benchmarks.mesa_city import MesaCity
 
 TICKS_PER_GRANT = 10
@@ -162,23 +158,6 @@ def hosting_overhead(quick: bool = False) -> Series:
     }
 
 
-def machine() -> Series:
-    """What it was measured on."""
-    models = [line.split(":", 1)[1].strip() for line in _cpu_lines() if line.startswith("model name")]
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "mesa": mesa.__version__,
-    }
-
-
-def _cpu_lines() -> list[str]:
-    source = Path("/proc/cpuinfo")
-    return source.read_text().splitlines() if source.exists() else []
-
-
 def show(report: Series) -> None:
     """Prints the report as two tables."""
     print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
@@ -208,7 +187,7 @@ def main() -> None:
     city = steps[f"City, digest {TARGET_NPCS}"]["median"]
     beside = {name: steps.get(f"{name} {TARGET_NPCS}") for name in (MESA, LEAN_MESA)}
     report = {
-        "machine": machine(),
+        "machine": machine(("numpy", "mesa")),
         "npc_steps": steps,
         "ratios_at_target": {name: city / row["median"] for name, row in beside.items() if row is not None},
         "hosting": hosting_overhead(chosen.quick),
