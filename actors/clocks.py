@@ -4,6 +4,7 @@ One thread at a time has the clock's turn. A run holds it from its first control
 commands in at every boundary; while no run holds it, whoever brings a command carries it out at once.
 """
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -25,7 +26,7 @@ from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
 from actors.core.kernel.keeping import Recovery
 from actors.core.kernel.lanes import Lane
 from actors.core.kernel.sequencing import Sequencer
-from actors.core.kernel.settings import Settings
+from actors.core.kernel.settings import SEED_MAX, Settings
 from actors.core.kernel.tables import restore_tables, tables_of
 from actors.core.kernel.ticking import TickRecord
 
@@ -33,6 +34,8 @@ RECORDS_KEPT_MAX = 100_000
 """Records of control ticks kept for comparing and for the report; older ones live on in the chain only."""
 SERIES_ROWS_KEPT_MAX = 1_000_000
 """Rows of series (one per realm and control tick) kept for export."""
+FOREVER = SEED_MAX
+"""The control tick that a run without a bound goes to."""
 CLOCK = "@clock"
 """What the clock itself is called among those that were brought back."""
 COMMANDS_PER_ROUND_MAX = 1_000
@@ -108,19 +111,21 @@ class MasterClock:
         settings: what this history depends on.
         lane: how members are reached.
         hosts: how many hosts to make ready ahead of need, the registry's included.
-        chronicle: where its history is written, and where it finds its place if there is history already; by default
-            nowhere, so that it ends with this process.
+        chronicle: opens what its history is written to, where it finds its place if there is history already; by
+            default nowhere, so that it ends with this process. Opened while the hosts start.
 
     Raises:
         SoulfraError: the player registry could not be made, or history could not be lived again.
     """
 
-    def __init__(self, settings: Settings, lane: Lane, hosts: int = 0, chronicle: Chronicle | None = None) -> None:
-        self._chronicle = no_chronicle(settings) if chronicle is None else chronicle
-        self._sequencer = Sequencer(self._chronicle.founding.settings, self._chronicle.epoch)
+    def __init__(
+        self, settings: Settings, lane: Lane, hosts: int = 0, chronicle: Callable[[], Chronicle] | None = None
+    ) -> None:
         self._lane = lane
         self._fleet = Fleet(settings, lane)
         self._fleet.prepare(hosts)
+        self._chronicle = no_chronicle(settings) if chronicle is None else chronicle()
+        self._sequencer = Sequencer(self._chronicle.founding.settings, self._chronicle.epoch)
         self._turn = threading.Lock()
         self._queue: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._guard = threading.Lock()
@@ -333,6 +338,23 @@ class MasterClock:
                 self._run = None
             self._drain_if_idle()
         return list(metrics)
+
+    def begin_run(self, control_tick: int, pace: Pace) -> None:
+        """Begins a run for which nobody waits; what breaks it, `status` and the next command say.
+
+        Raises:
+            CommandRefusedError: another run holds the clock.
+        """
+        self._check_whole()
+        with self._guard:
+            if self._run is not None:
+                raise CommandRefusedError("the clock is running already; pause it first.")
+
+        def run() -> None:
+            with contextlib.suppress(SoulfraError):
+                self.advance_to(control_tick, pace)
+
+        threading.Thread(target=run, name="soulfra-run", daemon=True).start()
 
     def _run_to(self, control_tick: int, pace: Pace, stop: threading.Event, metrics: deque[Metrics]) -> None:
         schedule = self._schedule = self._due_times(pace)

@@ -9,9 +9,12 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Protocol
 
 from actors import factories
+from actors.chronicles import Chronicle, Founding
 from actors.clocks import MasterClock
+from actors.core.kernel.errors import EngineError
 from actors.core.kernel.settings import Settings
 from actors.lanes import LocalLane
+from actors.vaults.vaults import open_vault
 
 READS = frozenset({"query", "status", "stop", "series", "records", "recoveries"})
 """Methods of the clock that never wait and run no turn."""
@@ -53,8 +56,20 @@ class Engine(Protocol):
         """Calls a method of the `MasterClock` without waiting."""
         ...
 
+    def crash(self) -> None:
+        """Kills the clock's process, to see it come back.
+
+        Raises:
+            EngineError: it has none of its own.
+        """
+        ...
+
+    def end(self) -> None:
+        """Ends the multiverse, also one that would outlive this process."""
+        ...
+
     def close(self) -> None:
-        """Ends the multiverse; what the engine started itself goes with it."""
+        """Ends the multiverse, unless it is to outlive this process; what the engine started itself goes with it."""
         ...
 
 
@@ -88,9 +103,21 @@ class LocalEngine:
     name = "local"
     lane = ""
 
-    def __init__(self, settings: Settings, realm_paths: tuple[str, ...] = (), lane: LocalLane | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        realm_paths: tuple[str, ...] = (),
+        lane: LocalLane | None = None,
+        home: tuple[str, str] | None = None,
+    ) -> None:
         factories.add_realm_paths(realm_paths)
-        self._clock = MasterClock(settings, LocalLane(realm_paths) if lane is None else lane)
+
+        def opened() -> Chronicle:
+            name, vault = home or ("", "")
+            return Chronicle(open_vault(vault), name, Founding(settings, realm_paths))
+
+        lane = LocalLane(realm_paths) if lane is None else lane
+        self._clock = MasterClock(settings, lane, chronicle=None if home is None else opened)
 
     def call(self, method: str, *arguments: Any) -> Any:
         """See `Engine`."""
@@ -110,6 +137,14 @@ class LocalEngine:
 
         threading.Thread(target=work, name=f"soulfra-{method}", daemon=True).start()
         return LocalTicket(future)
+
+    def crash(self) -> None:
+        """See `Engine`."""
+        raise EngineError("on the local engine the clock has no process of its own to kill; use engine='ray'.")
+
+    def end(self) -> None:
+        """See `Engine`."""
+        self.close()
 
     def close(self) -> None:
         """See `Engine`."""

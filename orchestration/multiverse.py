@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
+from uuid import uuid4
 
-from actors.clocks import FAST, Metrics, Pace, Status
+from actors.clocks import CLOCK, FAST, FOREVER, Metrics, Pace, Status
 from actors.core.kernel.addresses import RealmCoordinate
 from actors.core.kernel.codec import Plain, bounded, encode
 from actors.core.kernel.commands import (
@@ -24,7 +25,7 @@ from actors.core.kernel.commands import (
 )
 from actors.core.kernel.errors import CommandRefusedError, EngineError, FactoryError, SettingsError
 from actors.core.kernel.events import CrossGameEvent, Event, Trace, checked_carries, realm_id_of
-from actors.core.kernel.settings import SEED_MAX, Settings
+from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import State, decode_state
 from actors.core.kernel.ticking import TickRecord
 from actors.lanes import PLACEMENT_OPTIONS
@@ -36,8 +37,6 @@ T = TypeVar("T")
 ENGINES = ("ray", "local")
 LANES = ("zmq", "ray")
 CLOSED = "this multiverse is closed; make a new one."
-FOREVER = SEED_MAX
-"""The control tick that a run without a bound goes to."""
 WATCH_INTERVAL_S = 0.1
 """How often a run under way is looked at for progress."""
 
@@ -47,7 +46,7 @@ class Multiverse:
 
     Args:
         seed: from which every draw follows.
-        name: for people, and later to find it on a cluster.
+        name: for people, and in its vault.
         control_tick_interval_ticks: local ticks in one control tick.
         local_tick_interval_ms: simulated milliseconds in one local tick.
         engine: "ray" (every member an actor) or "local" (everything in this process).
@@ -55,6 +54,9 @@ class Multiverse:
         address: of a running Ray cluster; without it `RAY_ADDRESS`, else a cluster is started here.
         realm_paths: folders with users' own realm modules.
         realms_expected: how many realms will be registered soon; their hosts start ahead.
+        vault: where its history is kept: a SQLite file, or a PostgreSQL URL. With history there already, it goes on where
+            that ends. Without a vault it lives as long as this driver, though not only as long as its clock's process.
+        detached: whether it outlives this driver; `attach` finds it again by its name.
         settings: more of `Settings`, by name.
 
     Raises:
@@ -74,6 +76,8 @@ class Multiverse:
         address: str = "",
         realm_paths: Sequence[str | Path] = (),
         realms_expected: int = 0,
+        vault: str | Path | None = None,
+        detached: bool = False,
         **settings: Any,
     ) -> None:
         self.name = name
@@ -85,20 +89,41 @@ class Multiverse:
             **settings,
         )
         paths = tuple(str(_folder(path)) for path in realm_paths)
-        self._engine = _engine(self.settings, engine, lane, address, paths, realms_expected)
+        home = _home(name, vault, detached=detached)
+        self._set_up(_engine(self.settings, engine, lane, address, paths, realms_expected, home, detached=detached))
+
+    def _set_up(self, engine: Engine) -> None:
+        self._engine = engine
         self._run: Ticket | None = None
+        self._recoveries: list[dict[str, Any]] = []
         self.players = Players(self.command, self.query)
 
     @classmethod
-    def attach(cls, name: str) -> Self:
-        """Not there yet: the driver of a multiverse that another program started.
+    def attach(cls, name: str, address: str = "") -> Self:
+        """The driver of a multiverse that another program started to outlive it; closing it does not end that.
+
+        Args:
+            name: of the multiverse.
+            address: of the Ray cluster; without it `RAY_ADDRESS`, else the one on this machine.
 
         Raises:
-            SettingsError: always, so far.
+            EngineError: no cluster can be reached, or it has no such multiverse.
         """
-        raise SettingsError(
-            f"attach({name!r}) is not there yet: a multiverse lives as long as the program that started it."
+        from orchestration.ray_engines import (
+            RayEngine,  # Ray takes half a second to import; the local engine needs none
         )
+
+        engine = RayEngine.found(_a(str, name, "name"), address)
+        mv = cls.__new__(cls)
+        mv.name, mv._closed, mv.settings = name, False, engine.settings
+        mv._set_up(engine)
+        return mv
+
+    def end(self) -> None:
+        """Ends the multiverse for everybody, also one that would outlive this driver; its vault stays."""
+        if not self._closed:
+            self._closed = True
+            self._engine.end()
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +134,7 @@ class Multiverse:
         self.close()
 
     def close(self) -> None:
-        """Ends the multiverse; its actors go with it. A second time is no change."""
+        """Ends the multiverse, unless it is to outlive this driver; its actors go with it. A second time is no change."""
         if not self._closed:
             self._closed = True
             self._run = None
@@ -214,7 +239,7 @@ class Multiverse:
         return self._submit(MemberCommand(member_id, verb, _encoded(arguments, "arguments")))
 
     def _submit(self, command: ClockCommand) -> Any:
-        reply: Reply = self._call("submit", command)
+        reply: Reply = self._call("submit", command, uuid4().hex)  # the id, so that asking again does not do it twice
         return reply.value()
 
     def speak(self, player_id: str, npc: int, question: str = "", dialogue: Any = None) -> dict[str, Any]:
@@ -372,18 +397,25 @@ class Multiverse:
         return self._call("members")  # type: ignore[no-any-return]
 
     def kill(self, member_id: str) -> None:
-        """Kills a member's process at this boundary, to see it come back.
+        """Kills a member's process at this boundary, or that of "@clock", to see it come back.
 
         Raises:
             UnknownMemberError: no such member.
             EngineError: on the local engine, where no member has a process of its own.
         """
-        _a(str, member_id, "member id")
-        self._call("kill", member_id)
+        if _a(str, member_id, "member id") == CLOCK:
+            self.recoveries()  # the clock's successor will not know of those before
+            self._engine.crash()
+        else:
+            self._call("kill", member_id)
 
     def recoveries(self) -> list[dict[str, Any]]:
-        """Members that were brought back after their process died: which, in which control tick, why, how long it took."""
-        return self._call("recoveries")  # type: ignore[no-any-return]
+        """Members that were brought back after their process died: which, in which control tick, why, how long it took.
+
+        When the clock itself was brought back ("@clock"), those before it are known as far as they were asked for.
+        """
+        self._recoveries += [one for one in self._call("recoveries") if one not in self._recoveries]
+        return list(self._recoveries)
 
     def journal(self) -> list[JournalEntry]:
         """Every outside input so far, in order."""
@@ -450,7 +482,15 @@ def _folder(path: str | Path) -> Path:
 
 
 def _engine(
-    settings: Settings, engine: str, lane: str | None, address: str, realm_paths: tuple[str, ...], realms_expected: int
+    settings: Settings,
+    engine: str,
+    lane: str | None,
+    address: str,
+    realm_paths: tuple[str, ...],
+    realms_expected: int,
+    home: tuple[str, str] | None,
+    *,
+    detached: bool,
 ) -> Engine:
     if engine not in ENGINES:
         raise SettingsError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}.")
@@ -461,10 +501,30 @@ def _engine(
             raise SettingsError("the local engine has no address; leave it out, or use engine='ray'.")
         if lane is not None:
             raise SettingsError("the local engine has no lane; leave it out, or use engine='ray'.")
-        return LocalEngine(settings, realm_paths)
-    from orchestration.ray_engines import RayEngine  # Ray takes half a second to import; the local engine needs none
+        if detached:
+            raise SettingsError("on the local engine nothing outlives this process; use engine='ray'.")
+        return LocalEngine(settings, realm_paths, home=home)
+    from actors.ray_clocks import Home  # Ray takes half a second to import; the local engine needs none
+    from orchestration.ray_engines import RayEngine
 
-    return RayEngine(settings, realm_paths, address, realms_expected + 1, lane or LANES[0])
+    kept = None if home is None else Home(*home)
+    hosts = realms_expected + 1
+    return RayEngine(settings, realm_paths, address, hosts, lane or LANES[0], kept, detached=detached)
+
+
+def _home(name: str, vault: str | Path | None, *, detached: bool) -> tuple[str, str] | None:
+    """The name and the vault's place, if history is to be kept."""
+    if vault is None:
+        if detached:
+            raise SettingsError("a multiverse that outlives its driver needs a vault; name a file or a PostgreSQL URL.")
+        return None
+    _a(str, name, "name")
+    text = str(_a((str, Path), vault, "vault"))
+    if "://" not in text:
+        text = str(Path(text).absolute())  # the clock's process may stand elsewhere
+    if not name:
+        raise SettingsError("a multiverse with a vault needs a name, by which the vault knows it; give name=….")
+    return name, text
 
 
 def _encoded(values: Mapping[str, Any] | None, what: str) -> bytes:

@@ -4,19 +4,23 @@ import contextlib
 import logging
 import os
 import secrets
+import shutil
 import signal
 import socket
 import threading
+import time
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayError, RayTaskError
 
 from actors import factories
 from actors.core.kernel.errors import EngineError, SoulfraError
 from actors.core.kernel.settings import Settings
-from actors.ray_clocks import RemoteClock
-from orchestration.engines import CLOSE_TIMEOUT_S, Ticket
+from actors.ray_clocks import OPTIONS, Home, RemoteClock
+from orchestration.engines import CLOSE_TIMEOUT_S
 
 NAMESPACE = "soulfra"
 LOCAL_CPUS = 2
@@ -25,6 +29,8 @@ OBJECT_STORE_BYTES = 150 << 20
 """Grants and outboxes are small and go by; Ray's default would take a third of the machine's memory."""
 START_TIMEOUT_S = 120.0
 REACH_TIMEOUT_S = 5.0
+REVIVE_INTERVAL_S = 0.1
+"""How often the driver looks whether the clock's successor stands."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -37,18 +43,44 @@ QUIET = {
 
 
 class RayTicket:
-    """See `Ticket`."""
+    """See `Ticket`. If the clock's process dies meanwhile, its successor is asked the same again.
 
-    def __init__(self, ref: Any) -> None:
-        self._ref = ref
+    Every method of the clock may be: commands carry an id, runs name the control tick they go to.
+    """
+
+    def __init__(self, engine: "RayEngine", method: str, arguments: tuple[Any, ...]) -> None:
+        self._engine = engine
+        self._method = method
+        self._arguments = arguments
+        self._ref = self._ask()
+
+    def _ask(self) -> Any:
+        return getattr(self._engine.clock, self._method).remote(*self._arguments)
 
     def wait(self, timeout_s: float) -> bool:
         """See `Ticket`."""
-        return bool(ray.wait([self._ref], timeout=timeout_s)[0])
+        if not ray.wait([self._ref], timeout=timeout_s)[0]:
+            return False
+        try:
+            ray.get(self._ref, timeout=REACH_TIMEOUT_S)
+        except ActorUnavailableError:
+            self._again()
+            return False
+        except Exception:  # `result` will say
+            return True
+        return True
 
     def result(self) -> Any:
         """See `Ticket`."""
-        return _get(self._ref)
+        while True:
+            try:
+                return self._engine.noted(_get(self._ref))
+            except ActorUnavailableError:
+                self._again()
+
+    def _again(self) -> None:
+        self._engine.revive()
+        self._ref = self._ask()
 
 
 class RayEngine:
@@ -60,6 +92,8 @@ class RayEngine:
         address: of a running cluster; "" means the one in `RAY_ADDRESS` (a job sets it), else a new one here.
         hosts: how many members to expect; their hosts start while the rest is prepared.
         lane: how grants travel, "zmq" or "ray".
+        home: where history is kept; None means only as long as this process lives.
+        detached: whether the clock outlives this process, to be found by its home's name.
 
     Raises:
         EngineError: Ray could not be started or reached, or the clock could not.
@@ -74,33 +108,120 @@ class RayEngine:
         address: str = "",
         hosts: int = 1,
         lane: str = "zmq",
+        home: Home | None = None,
+        *,
+        detached: bool = False,
     ) -> None:
         self.lane = lane
+        self._prepare()
         factories.add_realm_paths(realm_paths)
         _CONNECTION.join(address or os.environ.get("RAY_ADDRESS", ""))
+        if home is None:
+            folder = Path(gettempdir()) / f"soulfra-{secrets.token_hex(8)}"
+            home = Home("multiverse", str(folder / "vault.sqlite"), temporary=True)
+        self._temporary = Path(home.vault).parent if home.temporary else None
+        options = OPTIONS | ({"name": actor_name(home.name), "lifetime": "detached"} if detached else {})
         try:
-            self._clock = RemoteClock.remote(settings, realm_paths, hosts, lane)
-            ray.get(self._clock.__ray_ready__.remote(), timeout=START_TIMEOUT_S)
+            self.clock = RemoteClock.options(**options).remote(settings, realm_paths, hosts, lane, home)
+            ray.get(self.clock.__ray_ready__.remote(), timeout=START_TIMEOUT_S)
+        except ValueError as error:  # the name is taken
+            _CONNECTION.leave()
+            raise EngineError(f"{home.name!r} is up already; attach to it, or take it down first.") from error
         except (RayError, GetTimeoutError) as error:
             _CONNECTION.leave()
             raise EngineError(f"the master clock could not be started on Ray: {_reason(error)}") from None
 
+    def _prepare(self) -> None:
+        self._ends_with_us = True
+        self._reviving = threading.Lock()
+        self._seen = 0
+
+    @classmethod
+    def found(cls, name: str, address: str) -> "RayEngine":
+        """The engine of a multiverse that somebody has started to outlive him.
+
+        Raises:
+            EngineError: the cluster cannot be reached, or there is none of that name on it.
+        """
+        engine = cls.__new__(cls)
+        engine._prepare()
+        engine._ends_with_us, engine._temporary = False, None
+        _CONNECTION.join(address or os.environ.get("RAY_ADDRESS", "") or "auto")
+        try:
+            engine.clock = ray.get_actor(actor_name(name), namespace=NAMESPACE)
+        except ValueError:
+            _CONNECTION.leave()
+            raise EngineError(
+                f"no multiverse {name!r} is up on this cluster; start it with: soulfra up {name}"
+            ) from None
+        engine.settings, engine.home, engine.lane = engine.call("about")
+        return engine
+
+    settings: Settings
+    home: Home
+
     def call(self, method: str, *arguments: Any) -> Any:
         """See `Engine`."""
-        return _get(getattr(self._clock, method).remote(*arguments))
+        return self.begin(method, *arguments).result()
 
-    def begin(self, method: str, *arguments: Any) -> Ticket:
+    def begin(self, method: str, *arguments: Any) -> RayTicket:
         """See `Engine`."""
-        return RayTicket(getattr(self._clock, method).remote(*arguments))
+        return RayTicket(self, method, arguments)
+
+    def noted(self, result: Any) -> Any:
+        """The result, after noting which control tick it shows; the clock's successor must have lived that far."""
+        newest = result[-1] if isinstance(result, list) and result else result
+        boundary = getattr(newest, "boundary", newest)
+        seen = getattr(boundary, "control_tick", None) or getattr(newest, "control_tick_id", 0)
+        if isinstance(seen, int):
+            self._seen = max(self._seen, seen)
+        return result
+
+    def revive(self) -> None:
+        """Waits until the clock's successor stands, and lets it live as far as this driver has seen.
+
+        Raises:
+            EngineError: there is none.
+        """
+        with self._reviving:
+            deadline = time.monotonic() + START_TIMEOUT_S
+            while True:
+                try:
+                    _get(self.clock.catch_up.remote(self._seen))
+                    return
+                except ActorUnavailableError:
+                    if time.monotonic() > deadline:
+                        raise EngineError("the master clock's process died and did not come back.") from None
+                    time.sleep(REVIVE_INTERVAL_S)
+
+    def crash(self) -> None:
+        """Kills the clock's process, to see it come back; returns when its successor stands."""
+        before = self.call("process_id")
+        self.clock.crash.remote()
+        while self.call("process_id") == before:
+            time.sleep(REVIVE_INTERVAL_S)
+
+    def end(self) -> None:
+        """Ends a multiverse that would outlive this process."""
+        self._ends_with_us = True
+        self.close()
 
     def close(self) -> None:
         """See `Engine`."""
-        with contextlib.suppress(EngineError):
-            self.begin("stop")
-            self.begin("close").wait(CLOSE_TIMEOUT_S)
-        with contextlib.suppress(RayError):
-            ray.kill(self._clock)  # and with it the hosts, which it owns, hung ones too
+        if self._ends_with_us:
+            with contextlib.suppress(EngineError, RayError):
+                self.clock.stop.remote()
+                ray.wait([self.clock.close.remote()], timeout=CLOSE_TIMEOUT_S)
+            with contextlib.suppress(RayError):
+                ray.kill(self.clock)  # and with it the hosts, which it owns, hung ones too
+            if self._temporary is not None:
+                shutil.rmtree(self._temporary, ignore_errors=True)
         _CONNECTION.leave()
+
+
+def actor_name(name: str) -> str:
+    """What the clock of a multiverse is called on the cluster."""
+    return f"clock of {name}"
 
 
 class _Connection:
@@ -187,8 +308,10 @@ def _get(ref: Any) -> Any:
         if isinstance(error.cause, SoulfraError):
             raise error.cause from None
         raise EngineError(f"the master clock failed: {_reason(error.cause)}") from error
-    except RayActorError:
-        raise EngineError("the master clock's process died; what it had not handed out is lost with it.") from None
+    except ActorUnavailableError:
+        raise
+    except RayActorError as error:
+        raise EngineError(f"the master clock's process died and cannot come back: {_reason(error)}") from None
 
 
 def _reason(error: BaseException) -> str:

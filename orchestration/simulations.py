@@ -10,11 +10,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from actors.clocks import CLOCK, FOREVER
 from actors.core.kernel.errors import SettingsError
 from orchestration.agendas import Agenda, set_up
 from orchestration.histories import Flow, Journey, RunHistory, SeriesRow
 from orchestration.live import LiveStatus, starting
-from orchestration.multiverse import FOREVER, Multiverse
+from orchestration.multiverse import Multiverse
 from orchestration.scenarios import Scenario
 from orchestration.series import checked_series_path, checked_target, write_series
 from orchestration.summaries import print_summary
@@ -110,7 +111,7 @@ def _checked_kills(mv: Multiverse, simulation: Simulation) -> list[tuple[int, st
     """The kills, each at the boundary before its control tick."""
     if simulation.kills and mv.engine == "local":
         raise SettingsError("--kill needs processes to kill; use --engine ray.")
-    known = [member["member_id"] for member in mv.members()] if simulation.kills else []
+    known = [CLOCK, *(member["member_id"] for member in mv.members())] if simulation.kills else []
     for control_tick, member_id in simulation.kills:
         if member_id not in known:
             raise SettingsError(

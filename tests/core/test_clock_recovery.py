@@ -74,8 +74,12 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 
 
 def opened(path: Path, **settings: Any) -> MasterClock:
-    chronicle = Chronicle(open_vault(path, power_safe=False), "home", Founding(Settings(seed=3, **settings)))
-    return MasterClock(Settings(seed=3, **settings), LocalLane((REALMS,)), 0, chronicle)
+    founding = Founding(Settings(seed=3, **settings))
+    return MasterClock(
+        founding.settings,
+        LocalLane((REALMS,)),
+        chronicle=lambda: Chronicle(open_vault(path, power_safe=False), "home", founding),
+    )
 
 
 @pytest.mark.parametrize("keyframes", [False, True])
@@ -172,7 +176,9 @@ def test_rules_that_have_changed_are_found_out(path) -> None:
     clock = opened(path)
     Story(clock).register("a")
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE vault_journal SET payload = CAST(replace(CAST(payload AS TEXT), 'small:Ring', 'small:Gone') AS BLOB)")
+        connection.execute(
+            "UPDATE vault_journal SET payload = CAST(replace(CAST(payload AS TEXT), 'small:Ring', 'small:Gone') AS BLOB)"
+        )
         connection.commit()
     clock.close()
     with pytest.raises(SoulfraError):

@@ -180,7 +180,14 @@ class Kept:
 
     def table(self) -> KeptTable:
         """All that a successor has to know of it. Later changes of this do not reach the table."""
-        return KeptTable(self.birth, self.spec, self.contract, self.checkpoint, [packed(one) for one in self.since], list(self._digests))
+        return KeptTable(
+            self.birth,
+            self.spec,
+            self.contract,
+            self.checkpoint,
+            [packed(one) for one in self.since],
+            list(self._digests),
+        )
 
     @classmethod
     def of(cls, table: KeptTable) -> "Kept":
