@@ -25,6 +25,8 @@ def checked_part(value: object, what: str) -> str:
     Raises:
         AddressError: not text, empty, too long, or it has a separator, a space or a control character.
     """
+    if type(value) is str and value in _known:
+        return value
     if not isinstance(value, str) or not value:
         raise AddressError(f"{what} must be non-empty text, not {value!r}.")
     if len(value) > PART_CHARACTERS_MAX:
@@ -37,7 +39,14 @@ def checked_part(value: object, what: str) -> str:
         raise AddressError(
             f"{what} {value!r} contains a space or an unprintable character; use letters, digits, '_', '-'."
         )
+    if len(_known) >= KNOWN_PARTS_MAX:
+        _known.clear()
+    _known.add(value)
     return value
+
+
+KNOWN_PARTS_MAX = 10_000
+_known: set[str] = set()  # parts that were found good; the same few are checked in every tick, and none is ever listed
 
 
 def checked_realm_id(value: object) -> str:

@@ -28,25 +28,32 @@ _ATOMS = frozenset({type(None), bool, int, str, bytes})
 
 
 def _check(value: object, depth: int) -> None:
-    if type(value) in _ATOMS or isinstance(value, (int, str, bytes)):
+    kind = type(value)
+    if kind in _ATOMS:
         return
-    if isinstance(value, float):
+    if kind is dict:
+        if depth >= DEPTH_MAX:
+            raise ValueError(f"nested more than {DEPTH_MAX} deep")
+        for key, item in value.items():  # type: ignore[attr-defined]
+            if type(key) is not str and not isinstance(key, str):
+                raise ValueError(f"map key {key!r} is not text")
+            if type(item) not in _ATOMS:
+                _check(item, depth + 1)
+    elif kind is list or kind is tuple:
+        if depth >= DEPTH_MAX:
+            raise ValueError(f"nested more than {DEPTH_MAX} deep")
+        for item in value:  # type: ignore[attr-defined]
+            if type(item) not in _ATOMS:
+                _check(item, depth + 1)
+    elif isinstance(value, float):
         if value != value:
             raise ValueError("NaN has many bit patterns; use None")
-        return
-    if depth >= DEPTH_MAX:
-        raise ValueError(f"nested more than {DEPTH_MAX} deep")
-    if isinstance(value, list | tuple):
-        for item in value:
-            _check(item, depth + 1)
-        return
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise ValueError(f"map key {key!r} is not text")
-            _check(item, depth + 1)
-        return
-    raise ValueError(f"{type(value).__name__} is not plain data; use None, bool, int, float, str, bytes, list or dict")
+    elif isinstance(value, Mapping):
+        _check(dict(value), depth)
+    elif isinstance(value, list | tuple):
+        _check(list(value), depth)
+    elif not isinstance(value, int | str | bytes):
+        raise ValueError(f"{kind.__name__} is not plain data; use None, bool, int, float, str, bytes, list or dict")
 
 
 def encode(value: Plain) -> bytes:

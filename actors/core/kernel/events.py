@@ -7,6 +7,7 @@ events are ordered by `(source, sequence)`, source as UTF-8 bytes; the order in 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -72,14 +73,22 @@ PATH_MEMBERS_MAX = 32
 """A path keeps its newest members; a rumour that circles for ever must not grow for ever."""
 
 
+_place = attrgetter("source", "sequence")
+
+
 def order(events: Iterable[Event]) -> list[Event]:
     """The events in the one order in which they are heard: `(source, sequence)`."""
-    return sorted(events, key=lambda event: (event.source, event.sequence))
+    return sorted(events, key=_place)
 
 
 def event_digest(event: Event) -> bytes:
     """The digest of one event under way."""
     return digest_of(_encoder.encode(event))
+
+
+def events_digest(events: list[Event]) -> bytes:
+    """The digest of several, in their order."""
+    return digest_of(_encoder.encode(events))
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from actors.core.kernel.digests import NO_DIGEST, digest_of, fold
-from actors.core.kernel.events import Event, event_digest, order
+from actors.core.kernel.events import Event, event_digest, events_digest, order
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -188,10 +188,10 @@ class Post:
         return total
 
     def _slot_digest(self, control_tick: int) -> bytes:
-        """The digests of what waits for one control tick, in order; taken once, however many boundaries it waits."""
+        """The digest of what waits for one control tick; taken once, however many boundaries it waits."""
         found = self._calendar_digests.get(control_tick)
         if found is None:
-            found = b"".join(event_digest(event) for event in order(self._calendar[control_tick]))
+            found = events_digest(order(self._calendar[control_tick]))
             self._calendar_digests[control_tick] = found
         return found
 
@@ -199,9 +199,9 @@ class Post:
         """The digest of all this."""
         waiting = [(member_id, self._mailboxes[member_id]) for member_id in sorted(self._mailboxes)]
         return digest_of(
-            b"".join(self._slot_digest(control_tick) for control_tick in sorted(self._calendar))
-            + b"".join(event_digest(event) for _, events in waiting for event in order(events)),
-            _encoder.encode([(member_id, len(events)) for member_id, events in waiting]),
+            b"".join(self._slot_digest(control_tick) for control_tick in sorted(self._calendar)),
+            _encoder.encode(sorted(self._calendar)),
+            _encoder.encode([(member_id, events_digest(order(events))) for member_id, events in waiting]),
             _encoder.encode([(kind, sorted(self._subscribers[kind])) for kind in sorted(self._subscribers)]),
             self._dead_letters_chain,
             _encoder.encode([sorted(self.lost.items())]),

@@ -16,7 +16,7 @@ import msgspec
 
 from actors.core.kernel.addresses import checked_part
 from actors.core.kernel.codec import Plain, decode, encode
-from actors.core.kernel.digests import NO_DIGEST, member_digest
+from actors.core.kernel.digests import NO_DIGEST, MemberDigests
 from actors.core.kernel.errors import CallerError, CommandRefusedError, MemberError, ProtocolError, told, writable
 from actors.core.kernel.events import Event, Trace
 from actors.core.kernel.members import (
@@ -35,7 +35,7 @@ from actors.core.kernel.members import (
     View,
 )
 from actors.core.kernel.messages import Advance, Answer, Checkpoint
-from actors.core.kernel.states import State, checked_state, decode_state, encode_state
+from actors.core.kernel.states import Touched, checked_state, decode_state, encode_state
 
 TRACEBACK_CHARACTERS_MAX = 8_000
 """Enough for the innermost frames, which are at the end."""
@@ -99,6 +99,7 @@ class Seat:
         self._streams = birth.streams()
         self._member = make(birth)
         self.contract: Contract = self._checked_contract()
+        self._take_member()
         self._epoch = 0
         self._number = 0
         self._local_tick = 0
@@ -179,6 +180,7 @@ class Seat:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         self._member.restore(decode_state(checkpoint.document))
+        self._digests.forget()
         self._local_tick, self._sequence = checkpoint.local_tick, checkpoint.sequence
 
     def _advance(self, grant: Grant) -> Outbox:
@@ -241,11 +243,11 @@ class Seat:
         """Lets the member live through a grant; its outbox and its next sequence number."""
         turn = Turn(self._birth, self.contract, self._streams, grant, self._local_tick, self._sequence)
         self._turn = turn
-        results = tuple(self._command(turn, command) for command in grant.commands)
+        results = tuple([self._command(turn, command) for command in grant.commands]) if grant.commands else ()
         if grant.local_ticks or grant.inbox:
             self._member.advance(turn)
         local_tick = self._local_tick + grant.local_ticks
-        digest = self._digest_of(self._member.capture(), local_tick, turn.sequence) if grant.digest else NO_DIGEST
+        digest = self._digest_of(local_tick, turn.sequence) if grant.digest else NO_DIGEST
         outbox = Outbox(
             grant.number,
             local_tick,
@@ -258,7 +260,9 @@ class Seat:
             turn.cascades_cut,
         )
         _check_said(turn, self._sequence)
-        _check_written(self._birth.member_id, outbox)
+        _check_written(self._birth.member_id, (outbox.measures, outbox.totals, outbox.ledger, outbox.cascades_cut))
+        if turn.traces:
+            _check_written(self._birth.member_id, outbox.traces)
         return outbox, turn.sequence
 
     def _take_figures(self) -> tuple[dict[str, float], dict[str, int]]:
@@ -326,8 +330,14 @@ class Seat:
             )
         self._failed = False
 
+    def _take_member(self) -> None:
+        """A member just made: nothing of it has been hashed."""
+        self._digests = MemberDigests(self._birth.member_id, self.contract.kind)
+        self._touched: Callable[[], Touched | None] | None = getattr(self._member, "touched", None)
+
     def _rebuild(self) -> None:
         self._member = self._make(self._birth)
+        self._take_member()
         self._local_tick, self._sequence = 0, self._birth.first_sequence
         if self._checkpoint is not None:
             self._restore(self._checkpoint)
@@ -352,9 +362,11 @@ class Seat:
 
     def _take_digest(self) -> bytes:
         try:
-            return self._digest_of(self._member.capture(), self._local_tick, self._sequence)
+            return self._digest_of(self._local_tick, self._sequence)
         except ValueError as error:
             raise MemberError(f"{self._birth.member_id} cannot be digested: {error}.") from None
 
-    def _digest_of(self, state: State, local_tick: int, sequence: int) -> bytes:
-        return member_digest(self._birth.member_id, self.contract.kind, local_tick, sequence, checked_state(state))
+    def _digest_of(self, local_tick: int, sequence: int) -> bytes:
+        state = checked_state(self._member.capture())
+        touched = self._touched() if self._touched is not None else None
+        return self._digests.take(local_tick, sequence, state, touched)

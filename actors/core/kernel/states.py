@@ -5,7 +5,7 @@ can say *which object* without knowing the member. `Table` is structure of array
 map from object id to plain data for few objects of any shape.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -44,6 +44,8 @@ class Records:
 
 Section = Table | Records
 State = Mapping[str, Section]
+Touched = Mapping[str, Sequence[tuple[int, int]]]
+"""Leaf name (`section.column`) to the rows that may have changed, as (first, end)."""
 
 
 def checked_state(state: State) -> State:
@@ -53,7 +55,8 @@ def checked_state(state: State) -> State:
         ValueError: a column of a kind without fixed bytes, columns of unequal length, or a key that is no column.
     """
     for name, section in state.items():
-        _checked_name(name, "section")
+        if type(name) is not str or "." in name:
+            _checked_name(name, "section")
         if isinstance(section, Records):
             continue
         for attribute, column in section.columns.items():

@@ -16,7 +16,7 @@ from actors.core.kernel.commands import Boundary, ClockCommand, Decision, Journa
 from actors.core.kernel.digests import NO_DIGEST, digest_of, fold, multiverse_digest
 from actors.core.kernel.effects import Exchange, Lost, Script
 from actors.core.kernel.errors import UnknownMemberError
-from actors.core.kernel.events import Event, Trace, order
+from actors.core.kernel.events import Event, order
 from actors.core.kernel.games import BOOTING, ERROR, RUNNING, Seated
 from actors.core.kernel.members import Command, Failure, Grant, Outbox
 from actors.core.kernel.postings import Post
@@ -85,6 +85,8 @@ class Ticking:
         self.outside_chain = NO_DIGEST
         self.removals: Counter[str] = Counter()
         self._occasion = self._command_id = ""
+        self._identities_of: tuple[tuple[int, str, bool], ...] = ()
+        self._identities_encoded = encode([])
         self.replies: dict[str, Reply] = {}
 
     # ------------------------------------------------------------------------------------------------ what stands
@@ -120,14 +122,21 @@ class Ticking:
 
     def transit_digest(self) -> bytes:
         """The digest of everything that is no member's state."""
-        games = [seated.identity() for _, seated in sorted(self.members.items())]
         return digest_of(
             self.post.digest(),
-            encode(games),
+            self._identities(),
             self.outside_chain,
             encode(sorted((name, str(amount)) for name, amount in self.totals.ledger.items())),  # sums outgrow 64 bits
             encode(sorted(self.removals.items())),
         )
+
+    def _identities(self) -> bytes:
+        """What the digest covers of the members besides their states, encoded; seldom another than at the last boundary."""
+        key = tuple((id(seated), seated.state, seated.error is None) for seated in self.members.values())
+        if key != self._identities_of:
+            self._identities_of = key
+            self._identities_encoded = encode([seated.identity() for _, seated in sorted(self.members.items())])
+        return self._identities_encoded
 
     # ----------------------------------------------------------------------------------------------- control tick
 
@@ -160,15 +169,19 @@ class Ticking:
             tuple(failures),
         )
 
-    def _count_deliveries(self, grants: Mapping[str, Grant]) -> Counter[tuple[str, str, str]]:
+    def _count_deliveries(self, grants: Mapping[str, Grant]) -> dict[tuple[str, str, str], int]:
         """Deliveries by (source, receiver, event type): what was lived through; a discarded inbox is no delivery."""
-        flows: Counter[tuple[str, str, str]] = Counter()
+        flows: dict[tuple[str, str, str], int] = {}
+        totals = self.totals
         for member_id, grant in grants.items():
-            if self.members[member_id].error is None:
-                flows.update((event.source, member_id, event.event_type) for event in grant.inbox)
-        self.totals.events_propagated += sum(flows.values())
+            if grant.inbox and self.members[member_id].error is None:
+                for event in grant.inbox:
+                    flow = (event.source, member_id, event.event_type)
+                    flows[flow] = flows.get(flow, 0) + 1
+                    totals.latency_control_ticks += event.deliver_at - event.control_tick_id
         for (_, _, event_type), count in flows.items():
-            self.totals.delivered_by_type[event_type] += count
+            totals.events_propagated += count
+            totals.delivered_by_type[event_type] += count
         return flows
 
     def _deliver(self, tick: int) -> None:
@@ -243,8 +256,8 @@ class Ticking:
         if grant.local_ticks:
             seated.state = RUNNING
         self.totals.cascades_cut += outbox.cascades_cut
-        self.totals.ledger.update(outbox.ledger)
-        self.totals.latency_control_ticks += sum(event.deliver_at - event.control_tick_id for event in grant.inbox)
+        if outbox.ledger:
+            self.totals.ledger.update(outbox.ledger)
         for trace in outbox.traces:
             self.cascades.add(trace)
         return outbox
@@ -259,10 +272,7 @@ class Ticking:
         """Puts what was said on its way, in the one order; a bad send goes to the dead letters."""
         good = []
         for event in order(events):
-            where = BROADCAST if event.target is None else event.target
-            self.cascades.add(
-                Trace(event.event_id, event.cause, event.event_type, event.source, where, event.control_tick_id, -1, 0)
-            )
+            self.cascades.sent(event, BROADCAST if event.target is None else event.target)
             if event.deliver_at <= self.control_tick:
                 reason = f"deliver_at {event.deliver_at} is not after control tick {self.control_tick}"
                 self.post.bury(event, event.target, reason, self.control_tick)

@@ -141,15 +141,20 @@ def command(method: Callable[..., Plain]) -> Callable[..., Plain]:
     return method
 
 
+_UNCHANGING = frozenset({type(None), bool, int, float, str, bytes})
+
+
 class PlainView:
     """A view that is one map of plain data. `query("all")` gives it whole, `query("get", key=…)` one entry."""
 
     def __init__(self, shown: Mapping[str, Plain]) -> None:
-        self._shown = encode(dict(shown))
+        self._shown: dict[str, Plain] | bytes = dict(shown)
+        if not all(type(value) in _UNCHANGING for value in self._shown.values()):
+            self._shown = encode(self._shown)  # else nobody can change it, and it is written down when somebody asks
 
     def query(self, verb: str, arguments: Mapping[str, Plain]) -> Plain:
         """See the class."""
-        shown = decode(self._shown)
+        shown = decode(self._shown if isinstance(self._shown, bytes) else encode(self._shown))
         if verb == "all" and not arguments:
             return shown
         if verb == "get" and set(arguments) == {"key"} and arguments["key"] in shown:
