@@ -1,13 +1,13 @@
 """The driver: one object over a multiverse, the same in a script, a notebook and a job."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 from uuid import uuid4
 
-from actors.clocks import CLOCK, FAST, FOREVER, Metrics, Pace, Status
+from actors.clocks import CLOCK, FAST, Metrics, Pace, Status
 from actors.core.kernel.addresses import RealmCoordinate
 from actors.core.kernel.codec import Plain, bounded, encode
 from actors.core.kernel.commands import (
@@ -57,6 +57,7 @@ class Multiverse:
         vault: where its history is kept: a SQLite file, or a PostgreSQL URL. With history there already, it goes on where
             that ends. Without a vault it lives as long as this driver, though not only as long as its clock's process.
         detached: whether it outlives this driver; `attach` finds it again by its name.
+        clock_placement: Ray's placement options for the clock's own actor; with a vault on a PostgreSQL server only.
         settings: more of `Settings`, by name.
 
     Raises:
@@ -78,11 +79,12 @@ class Multiverse:
         realms_expected: int = 0,
         vault: str | Path | None = None,
         detached: bool = False,
+        clock_placement: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
         self.name = name
         self._closed = False
-        self.settings = _settings(
+        asked = _settings(
             seed=seed,
             control_tick_interval_ticks=control_tick_interval_ticks,
             local_tick_interval_ms=local_tick_interval_ms,
@@ -90,11 +92,15 @@ class Multiverse:
         )
         paths = tuple(str(_folder(path)) for path in realm_paths)
         home = _home(name, vault, detached=detached)
-        self._set_up(_engine(self.settings, engine, lane, address, paths, realms_expected, home, detached=detached))
+        self._set_up(
+            _engine(
+                asked, engine, lane, address, paths, realms_expected, home, detached=detached, placement=clock_placement
+            )
+        )
 
     def _set_up(self, engine: Engine) -> None:
         self._engine = engine
-        self._run: Ticket | None = None
+        self._command_ids: Iterator[str] = (uuid4().hex for _ in count())
         self._recoveries: list[dict[str, Any]] = []
         self.players = Players(self.command, self.query)
 
@@ -107,7 +113,8 @@ class Multiverse:
             address: of the Ray cluster; without it `RAY_ADDRESS`, else the one on this machine.
 
         Raises:
-            EngineError: no cluster can be reached, or it has no such multiverse.
+            EngineError: no cluster can be reached, or the multiverse does not come to stand.
+            UnknownMultiverseError: the cluster has none of that name.
         """
         from orchestration.ray_engines import (
             RayEngine,  # Ray takes half a second to import; the local engine needs none
@@ -115,7 +122,7 @@ class Multiverse:
 
         engine = RayEngine.found(_a(str, name, "name"), address)
         mv = cls.__new__(cls)
-        mv.name, mv._closed, mv.settings = name, False, engine.settings
+        mv.name, mv._closed = name, False
         mv._set_up(engine)
         return mv
 
@@ -137,7 +144,6 @@ class Multiverse:
         """Ends the multiverse, unless it is to outlive this driver; its actors go with it. A second time is no change."""
         if not self._closed:
             self._closed = True
-            self._run = None
             self._engine.close()
 
     # ------------------------------------------------------------------------------------------------------ realms
@@ -174,10 +180,8 @@ class Multiverse:
         """
         place = RealmCoordinate(realm_id) if coordinate is None else _a(RealmCoordinate, coordinate, "coordinate")
         _a(str, factory, "factory")
-        if unknown := sorted(set(_map(placement, "placement")) - set(PLACEMENT_OPTIONS)):
-            allowed = ", ".join(PLACEMENT_OPTIONS)
-            raise FactoryError(f"placement has no option {unknown[0]!r}; allowed: {allowed}.")
-        spec = MemberSpec(factory, _encoded(params, "params"), _encoded(placement, "placement"))
+        where = _placement(placement, "placement")
+        spec = MemberSpec(factory, _encoded(params, "params"), _encoded(where, "placement"))
         chosen = None if subscriptions is None else _texts(subscriptions, "subscriptions")
         return self._submit(  # type: ignore[no-any-return]
             RegisterGame(realm_id, place.key, place.realm_type, spec, period, chosen)
@@ -239,7 +243,7 @@ class Multiverse:
         return self._submit(MemberCommand(member_id, verb, _encoded(arguments, "arguments")))
 
     def _submit(self, command: ClockCommand) -> Any:
-        reply: Reply = self._call("submit", command, uuid4().hex)  # the id, so that asking again does not do it twice
+        reply: Reply = self._call("submit", command, next(self._command_ids))
         return reply.value()
 
     def speak(self, player_id: str, npc: int, question: str = "", dialogue: Any = None) -> dict[str, Any]:
@@ -304,8 +308,6 @@ class Multiverse:
         Raises:
             CommandRefusedError: the clock runs by itself.
         """
-        if self._run is not None and not self._run.wait(0):  # this run would wait behind it for ever
-            raise CommandRefusedError("the clock is running already; pause it first.")
         if isinstance(control_tick, bool) or not isinstance(control_tick, int):
             raise SettingsError(f"control_tick must be a whole number, not {control_tick!r}.")
         ticket = self._begin("advance_to", control_tick, Pace(realtime=realtime) if realtime else FAST)
@@ -340,19 +342,11 @@ class Multiverse:
         """
         if pace not in ("realtime", "fast"):
             raise SettingsError(f"pace must be 'realtime' or 'fast', not {pace!r}.")
-        if self._run is not None:
-            raise CommandRefusedError("the clock is running already; pause it first.")
-        self._run = self._begin("advance_to", FOREVER, Pace(realtime=pace == "realtime"))
+        self._call("begin", Pace(realtime=pace == "realtime"))
 
     def pause(self) -> dict[str, Any]:
         """Stops a running clock at a boundary and says which."""
-        if self._run is not None:
-            while not (self._run.wait(0) or self.status().running):
-                time.sleep(WATCH_INTERVAL_S / 10)  # started a moment ago and not yet under way
         boundary = self._call("pause")
-        if self._run is not None:
-            self._run.result()
-            self._run = None
         return {name: getattr(boundary, name) for name in boundary.__struct_fields__}
 
     # -------------------------------------------------------------------------------------------------------- reads
@@ -447,6 +441,16 @@ class Multiverse:
         return self._engine.name
 
     @property
+    def settings(self) -> Settings:
+        """What it was founded with; with history in its vault, that is not what it was opened with."""
+        return self._engine.about.settings
+
+    @property
+    def durability(self) -> str:
+        """In plain words, what its history survives."""
+        return self._engine.about.durability
+
+    @property
     def lane(self) -> str:
         """The lane's name; "" on the local engine."""
         return self._engine.lane
@@ -491,6 +495,7 @@ def _engine(
     home: tuple[str, str] | None,
     *,
     detached: bool,
+    placement: Mapping[str, Any] | None,
 ) -> Engine:
     if engine not in ENGINES:
         raise SettingsError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}.")
@@ -503,13 +508,24 @@ def _engine(
             raise SettingsError("the local engine has no lane; leave it out, or use engine='ray'.")
         if detached:
             raise SettingsError("on the local engine nothing outlives this process; use engine='ray'.")
+        if placement is not None:
+            raise SettingsError("the local engine's clock has no place of its own; use engine='ray'.")
         return LocalEngine(settings, realm_paths, home=home)
     from actors.ray_clocks import Home  # Ray takes half a second to import; the local engine needs none
     from orchestration.ray_engines import RayEngine
 
     kept = None if home is None else Home(*home)
     hosts = realms_expected + 1
-    return RayEngine(settings, realm_paths, address, hosts, lane or LANES[0], kept, detached=detached)
+    where = _placement(placement, "clock_placement") if placement is not None else None
+    return RayEngine(settings, realm_paths, address, hosts, lane or LANES[0], kept, placement=where, detached=detached)
+
+
+def _placement(placement: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
+    found = _map(placement, what)
+    if unknown := sorted(set(found) - set(PLACEMENT_OPTIONS)):
+        allowed = ", ".join(PLACEMENT_OPTIONS)
+        raise FactoryError(f"{what} has no option {unknown[0]!r}; allowed: {allowed}.")
+    return found
 
 
 def _home(name: str, vault: str | Path | None, *, detached: bool) -> tuple[str, str] | None:
