@@ -29,6 +29,8 @@ from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import SEED_MAX, Settings
 from actors.core.kernel.tables import restore_tables, tables_of
 from actors.core.kernel.ticking import TickRecord
+from actors.core.kernel.windows import control_ticks_script
+from actors.schedules import Lateness, Schedule
 
 RECORDS_KEPT_MAX = 100_000
 """Records of control ticks kept for comparing and for the report; older ones live on in the chain only."""
@@ -46,8 +48,6 @@ TEND_INTERVAL_S = 0.05
 """How often a clock that stands looks after its hosts."""
 WAITING_SAYS_SO_AFTER_S = 0.5
 """A clock that waits explains itself within a second; half of it is for asking."""
-LATE_AFTER_S = 0.001
-"""Waking a sleeping thread takes some tenths of a millisecond; beyond one millisecond a control tick counts as late."""
 
 REGISTRY = MemberSpec("actors.core.players.registry:PlayerRegistry", encode({}))
 
@@ -63,14 +63,6 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 FAST = Pace()
-
-
-class Lateness(msgspec.Struct, frozen=True):
-    """How well real time was kept: control ticks that were late, the worst and the mean over all, in ms."""
-
-    late: int = 0
-    worst_ms: float = 0.0
-    mean_ms: float = 0.0
 
 
 class Metrics(msgspec.Struct, frozen=True):
@@ -137,8 +129,7 @@ class MasterClock:
         self._series: deque[tuple[int, str, int, dict[str, float]]] = deque(maxlen=SERIES_ROWS_KEPT_MAX)
         self._series_dropped = 0
         self._elapsed_total_ms = self._described_at = 0.0
-        self._lateness = Lateness()
-        self._schedule: _Schedule | None = None
+        self._schedule: Schedule | None = None
         if self._chronicle.resumes:
             self._resume()
         else:
@@ -248,7 +239,7 @@ class MasterClock:
         }
         for entry in entries:
             while self._sequencer.control_tick < entry.control_tick:
-                self._live()
+                self._live(1)  # one by one: what was decided in the midst of a window must come out there
             if entry.position > self._sequencer.position:
                 self._live_again(entry)
         self._fleet.decided = {}
@@ -276,7 +267,7 @@ class MasterClock:
         def live() -> None:
             self._check_whole()
             while self._sequencer.control_tick < control_tick:
-                self._tick()
+                self._tick(control_tick - self._sequencer.control_tick)
             self._state = self._describe()
 
         self._at_boundary(live)
@@ -361,21 +352,24 @@ class MasterClock:
         while self._sequencer.control_tick < control_tick and not stop.is_set():
             self._paused = False
             if schedule is not None:
-                self._lateness = schedule.wait(stop)
+                schedule.wait(stop)
                 if stop.is_set():
                     break
-            metrics.append(self._tick())
+            lived = self._tick(control_tick - self._sequencer.control_tick)
+            metrics.extend(lived)
+            if schedule is not None:
+                schedule.pass_over(len(lived) - 1)
             self._drain()
         if schedule is not None:
             schedule.rest()
 
-    def _due_times(self, pace: Pace) -> "_Schedule | None":
+    def _due_times(self, pace: Pace) -> Schedule | None:
         """Due times for a run: those of the run before it if that ended just now, so that commands cost no drift."""
         if not pace.realtime:
             return None
         if self._schedule is not None and self._schedule.goes_on():
             return self._schedule
-        return _Schedule(self._sequencer.settings.control_tick_ms / 1e3)
+        return Schedule(self._sequencer.settings.control_tick_ms / 1e3)
 
     def stop(self) -> None:
         """Lets a run end at the next boundary; without one it is no change. Does not wait."""
@@ -393,9 +387,9 @@ class MasterClock:
         self._drain_if_idle()
         return boundary
 
-    def _tick(self) -> Metrics:
-        """A control tick, and what it decided made durable."""
-        metrics = self._live()
+    def _tick(self, control_ticks_max: int) -> list[Metrics]:
+        """As many control ticks as are granted at once, and what they decided made durable."""
+        metrics = self._live(control_ticks_max)
         if self._sequencer.journal and (lost := self._seal()) is not None:
             raise lost
         if self._chronicle.keyframe_is_due():
@@ -404,22 +398,25 @@ class MasterClock:
             self._state = self._describe()
         return metrics
 
-    def _live(self) -> Metrics:
+    def _live(self, control_ticks_max: int) -> list[Metrics]:
         begun = time.perf_counter()
         self._ticking = True
         try:
-            record = self._perform(self._sequencer.control_tick_script())
+            records = self._perform(control_ticks_script(self._sequencer, control_ticks_max))
         finally:
             self._ticking = False
-        elapsed_ms = (time.perf_counter() - begun) * 1e3
-        self._records.append(record)
-        self._elapsed_ms.append(elapsed_ms)
-        self._elapsed_total_ms += elapsed_ms
-        for member_id, local_tick, measures in record.rows:
-            if len(self._series) == SERIES_ROWS_KEPT_MAX:
-                self._series_dropped += 1
-            self._series.append((record.control_tick_id, member_id, local_tick, measures))
-        return Metrics(record.control_tick_id, record.games_synced, record.events_propagated, elapsed_ms)
+        elapsed_ms = (time.perf_counter() - begun) * 1e3 / len(records)
+        metrics = []
+        for record in records:
+            self._records.append(record)
+            self._elapsed_ms.append(elapsed_ms)
+            self._elapsed_total_ms += elapsed_ms
+            for member_id, local_tick, measures in record.rows:
+                if len(self._series) == SERIES_ROWS_KEPT_MAX:
+                    self._series_dropped += 1
+                self._series.append((record.control_tick_id, member_id, local_tick, measures))
+            metrics.append(Metrics(record.control_tick_id, record.games_synced, record.events_propagated, elapsed_ms))
+        return metrics
 
     def _perform(self, script: Script[T]) -> T:
         try:
@@ -448,7 +445,7 @@ class MasterClock:
             self._run is not None,
             {**{name: value for name, value in state.items() if name != "boundary"}, "games": games},
             0 if last is None else last.events_propagated,
-            self._lateness,
+            Lateness() if self._schedule is None else self._schedule.lateness(),
             tuple(str(one) for one in self._fleet.waiting() if one.since_s >= WAITING_SAYS_SO_AFTER_S),
             state["digest_chain"],
         )
@@ -585,40 +582,3 @@ class MasterClock:
             self._fleet.close()
             self._chronicle.close()
         self._drain_if_idle()
-
-
-class _Schedule:
-    """Due times of control ticks in real time, and how late they were."""
-
-    def __init__(self, interval_s: float) -> None:
-        self._interval_s = interval_s
-        self._begun = time.monotonic()
-        self._count = 0
-        self._late = 0
-        self._worst_s = 0.0
-        self._sum_s = 0.0
-        self._rested = self._begun
-
-    def rest(self) -> None:
-        """Notes that a run has ended."""
-        self._rested = time.monotonic()
-
-    def goes_on(self) -> bool:
-        """Whether the run before ended within the last interval, however late it was; else somebody has made a pause."""
-        return time.monotonic() - self._rested < self._interval_s
-
-    def wait(self, stop: threading.Event) -> Lateness:
-        """Waits until the next control tick is due; returns how late they have been so far.
-
-        A tick that is late starts at once, and none is skipped.
-        """
-        self._count += 1
-        due = self._begun + self._count * self._interval_s
-        remaining_s = due - time.monotonic()
-        if remaining_s > 0:
-            stop.wait(remaining_s)
-        late_s = max(0.0, time.monotonic() - due)
-        self._late += late_s > LATE_AFTER_S
-        self._worst_s = max(self._worst_s, late_s)
-        self._sum_s += late_s
-        return Lateness(self._late, self._worst_s * 1e3, self._sum_s / self._count * 1e3)
