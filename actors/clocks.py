@@ -40,6 +40,7 @@ from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import SEED_MAX, Settings
 from actors.core.kernel.tables import restore_tables, tables_of
 from actors.core.kernel.ticking import TickRecord
+from actors.core.kernel.windows import control_ticks_script
 from actors.schedules import Lateness, Schedule
 
 RECORDS_KEPT_MAX = 100_000
@@ -180,7 +181,6 @@ class MasterClock:
         self._series: deque[tuple[int, str, int, dict[str, float]]] = deque(maxlen=SERIES_ROWS_KEPT_MAX)
         self._series_dropped = 0
         self._elapsed_total_ms = self._described_at = 0.0
-        self._lateness = Lateness()
         self._schedule: Schedule | None = None
         self._keeps = True
         self._ordered: str | None = None
@@ -378,7 +378,7 @@ class MasterClock:
         for entry in entries:
             while self._sequencer.control_tick < entry.control_tick:
                 self._tell_progress(last)
-                self._live()
+                self._live(1)  # one by one: what was decided in the midst of a window must come out there
             if entry.position > self._sequencer.position:
                 self._tell_progress(last)
                 self._live_again(entry)
@@ -412,7 +412,7 @@ class MasterClock:
         def live() -> None:
             self._check_whole()
             while self._sequencer.control_tick < control_tick:
-                self._tick()
+                self._tick(control_tick - self._sequencer.control_tick)
             self._state = self._describe()
 
         self._at_boundary(live)
@@ -519,10 +519,13 @@ class MasterClock:
         while self._sequencer.control_tick < control_tick and not stop.is_set():
             self._paused = False
             if schedule is not None:
-                self._lateness = schedule.wait(stop)
+                schedule.wait(stop)
                 if stop.is_set():
                     break
-            metrics.append(self._tick())
+            lived = self._tick(control_tick - self._sequencer.control_tick)
+            metrics.extend(lived)
+            if schedule is not None:
+                schedule.pass_over(len(lived) - 1)
             self._drain()
             self._look_after()
         if schedule is not None:
@@ -556,9 +559,9 @@ class MasterClock:
         self._check_whole()
         return boundary
 
-    def _tick(self) -> Metrics:
-        """A control tick, and what it decided made durable."""
-        metrics = self._live()
+    def _tick(self, control_ticks_max: int) -> list[Metrics]:
+        """As many control ticks as are granted at once, and what they decided made durable."""
+        metrics = self._live(control_ticks_max)
         if self._sequencer.journal and (lost := self._seal()) is not None:
             raise lost
         if self._chronicle.keyframe_is_due():
@@ -567,22 +570,25 @@ class MasterClock:
             self._state = self._describe()
         return metrics
 
-    def _live(self) -> Metrics:
+    def _live(self, control_ticks_max: int) -> list[Metrics]:
         begun = time.perf_counter()
         self._ticking = True
         try:
-            record = self._perform(self._sequencer.control_tick_script())
+            records = self._perform(control_ticks_script(self._sequencer, control_ticks_max))
         finally:
             self._ticking = False
-        elapsed_ms = (time.perf_counter() - begun) * 1e3
-        self._records.append(record)
-        self._elapsed_ms.append(elapsed_ms)
-        self._elapsed_total_ms += elapsed_ms
-        for member_id, local_tick, measures in record.rows:
-            if len(self._series) == SERIES_ROWS_KEPT_MAX:
-                self._series_dropped += 1
-            self._series.append((record.control_tick_id, member_id, local_tick, measures))
-        return Metrics(record.control_tick_id, record.games_synced, record.events_propagated, elapsed_ms)
+        elapsed_ms = (time.perf_counter() - begun) * 1e3 / len(records)
+        metrics = []
+        for record in records:
+            self._records.append(record)
+            self._elapsed_ms.append(elapsed_ms)
+            self._elapsed_total_ms += elapsed_ms
+            for member_id, local_tick, measures in record.rows:
+                if len(self._series) == SERIES_ROWS_KEPT_MAX:
+                    self._series_dropped += 1
+                self._series.append((record.control_tick_id, member_id, local_tick, measures))
+            metrics.append(Metrics(record.control_tick_id, record.games_synced, record.events_propagated, elapsed_ms))
+        return metrics
 
     def _perform(self, script: Script[T]) -> T:
         try:
@@ -611,7 +617,7 @@ class MasterClock:
             self._run is not None,
             {**{name: value for name, value in state.items() if name != "boundary"}, "games": games},
             0 if last is None else last.events_propagated,
-            self._lateness,
+            Lateness() if self._schedule is None else self._schedule.lateness(),
             self._waiting(),
             state["digest_chain"],
             self._chronicle.epoch,

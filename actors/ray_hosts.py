@@ -1,5 +1,6 @@
 """The generic host as a Ray actor. Messages cross as packed bytes: a struct costs pickle ten times as much."""
 
+import gc
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ class RayHost(Host):
     """
 
     def __init__(self, host_id: str, realm_paths: tuple[str, ...]) -> None:
+        gc.freeze()  # what has been imported stays; looking through it for garbage takes 50 ms
         super().__init__(realm_paths)
         self._host_id = host_id
 
@@ -41,12 +43,12 @@ class RayHost(Host):
         threading.Event().wait()
 
     @ray.method(concurrency_group="line")
-    def open_line(self) -> bytes:
-        """Makes this host's key pair for the zmq lane; its public half."""
+    def open_line(self) -> tuple[bytes, str]:
+        """Makes this host's key pair for the zmq lane; its public half, and the node it is on."""
         from actors.zmq_doors import Line  # not every lane needs it
 
         self._line = Line(self._host_id)
-        return self._line.public_key
+        return self._line.public_key, ray.get_runtime_context().get_node_id()
 
     @ray.method(concurrency_group="line")
     def serve_line(self, address: str, door_key: bytes) -> None:

@@ -7,6 +7,7 @@ of a host's process shows at once as the end of its connection; Ray's word for i
 from collections.abc import Sequence
 from typing import Any
 
+import ray
 from ray.util import get_node_ip_address
 
 from actors.core.kernel.lanes import Died, Signal
@@ -26,6 +27,7 @@ class ZmqLane(RayLane):
     def __init__(self, realm_paths: tuple[str, ...] = (), nodes: NodeWatch | None = None) -> None:
         super().__init__(realm_paths, nodes)
         self._door = Door(get_node_ip_address())  # type: ignore[no-untyped-call]
+        self._node = ray.get_runtime_context().get_node_id()
         self._outside: dict[str, list[bytes]] = {}
         self._shut = False
 
@@ -35,8 +37,10 @@ class ZmqLane(RayLane):
 
     def _watched_is(self, host_id: str, what: str, value: Any) -> Signal | None:
         if what == "key":
-            self._door.admit(value, host_id)
-            line = self._actors[host_id].serve_line.remote(self._door.address, self._door.public_key)
+            public_key, node = value
+            self._door.admit(public_key, host_id)
+            address = self._door.near_address if node == self._node else self._door.address
+            line = self._actors[host_id].serve_line.remote(address, self._door.public_key)
             self._watched[line] = (host_id, "line")
             return None
         return Died(host_id, "its line ended")  # it never does of itself

@@ -20,6 +20,7 @@ from actors.core.kernel.commands import (
     RemoveGame,
     Reply,
     RestartGame,
+    SetDelay,
     Subscribe,
     Unsubscribe,
 )
@@ -207,6 +208,17 @@ class Multiverse:
     def unsubscribe(self, realm_id: str, event_type: str) -> None:
         """Ends a subscription."""
         self._submit(Unsubscribe(realm_id, event_type))
+
+    def set_delay(self, source: str, target: str, control_ticks: int) -> None:
+        """Sets how many control ticks an event from one member to another needs at least; 0 takes that back.
+
+        With `lookahead_control_ticks` for the whole multiverse, that is what lets the clock grant several at once.
+
+        Raises:
+            UnknownMemberError: one of them is not registered.
+            CommandRefusedError: not a whole number from 0 to 1,000.
+        """
+        self._submit(SetDelay(source, target, control_ticks))
 
     # ------------------------------------------------------------------------------------------- events, commands
 

@@ -424,11 +424,6 @@ def test_settings_out_of_range(arguments, says):
         Multiverse(**arguments)
 
 
-def test_attach_is_not_there_yet():
-    with pytest.raises(SettingsError, match="not there yet"):
-        Multiverse.attach("home")
-
-
 @pytest.mark.ray
 def test_readers_do_not_queue_behind_commands_that_wait(ray_cluster):
     with Multiverse(seed=1, engine="ray", realm_paths=REALMS) as mv:

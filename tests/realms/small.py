@@ -166,3 +166,9 @@ class Letterbox(Scribe):
 
     kind = "letterbox"
     event_driven = True
+
+
+class Silent(Realm):
+    """Says nothing and hears nothing."""
+
+    kind = "silent"

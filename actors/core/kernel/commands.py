@@ -92,7 +92,15 @@ class MemberCommand(msgspec.Struct, frozen=True, tag=True):
     payload: bytes
 
 
-ClockCommand = RegisterGame | RemoveGame | RestartGame | Subscribe | Unsubscribe | QueueEvent | MemberCommand
+class SetDelay(msgspec.Struct, frozen=True, tag=True):
+    """Sets how many control ticks an event needs at least from one member to another; 0 takes the pair's own delay back."""
+
+    source: str
+    target: str
+    control_ticks: int
+
+
+ClockCommand = SetDelay | RegisterGame | RemoveGame | RestartGame | Subscribe | Unsubscribe | QueueEvent | MemberCommand
 
 
 class Boundary(msgspec.Struct, frozen=True, order=True):

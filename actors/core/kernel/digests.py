@@ -21,7 +21,7 @@ from actors.core.kernel.states import Array, State, Touched, leaves
 CHUNK_BYTES = 1 << 14
 """Small enough that a change of 1 % costs little more than 1 % of the hashing; the overhead of a chunk is some 5 %."""
 JOIN_BYTES_MAX = 1 << 12
-"""Parts up to this size are hashed in one call; copying a larger one would cost more than the calls."""
+"""Parts of this size together are hashed in one call; copying larger ones would cost more than the calls."""
 NO_DIGEST = b""
 
 _length = Struct("<Q").pack
@@ -29,15 +29,12 @@ _length = Struct("<Q").pack
 
 def digest_of(*parts: bytes) -> bytes:
     """The digest of several parts. Every part is preceded by its length, so no two lists of parts look alike."""
-    pieces = []
-    for part in parts:
-        pieces.append(_length(len(part)))
-        pieces.append(part)
-    if all(len(piece) <= JOIN_BYTES_MAX for piece in pieces):
-        return sha256(b"".join(pieces)).digest()
+    if sum(map(len, parts)) <= JOIN_BYTES_MAX:
+        return sha256(b"".join([piece for part in parts for piece in (_length(len(part)), part)])).digest()
     whole = sha256()
-    for piece in pieces:
-        whole.update(piece)
+    for part in parts:
+        whole.update(_length(len(part)))
+        whole.update(part)
     return whole.digest()
 
 

@@ -12,20 +12,20 @@ from actors.core.kernel.commands import MemberSpec
 from actors.core.kernel.members import Birth, Grant
 
 
-class Lost(msgspec.Struct, frozen=True):
+class Lost(msgspec.Struct, frozen=True, gc=False):
     """A member that cannot answer any more, and why: a dead process, decided outside of history."""
 
     reason: str
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """An effect that could not be had: the code and the sentence of an error."""
 
     code: str
     message: str
 
 
-class Exchange(msgspec.Struct, frozen=True):
+class Exchange(msgspec.Struct, frozen=True, gc=False):
     """Send these grants, wait for every outbox. Comes to a map of member id to its outboxes or `Lost`, in any order.
 
     A member gets one grant, or several in a row where lookahead allows it, and answers each with an outbox; after a
@@ -40,20 +40,20 @@ class Exchange(msgspec.Struct, frozen=True):
     occasion: str
 
 
-class Spawn(msgspec.Struct, frozen=True):
+class Spawn(msgspec.Struct, frozen=True, gc=False):
     """Make a member in a host of its own. Comes to `Embodied` or `Refused`."""
 
     birth: Birth
     spec: MemberSpec
 
 
-class Rebuild(msgspec.Struct, frozen=True):
+class Rebuild(msgspec.Struct, frozen=True, gc=False):
     """Let a member whose turn was discarded stand at the boundary before it. Comes to an `Outbox` or `Refused`."""
 
     member_id: str
 
 
-class Dispose(msgspec.Struct, frozen=True):
+class Dispose(msgspec.Struct, frozen=True, gc=False):
     """Give a member's host back. Comes to nothing."""
 
     member_id: str

@@ -18,7 +18,7 @@ from actors.core.kernel.digests import digest_of
 from actors.core.kernel.errors import EventRefusedError
 
 
-class Event(msgspec.Struct, frozen=True, array_like=True):
+class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An event on its way, the form that travels between clock and members.
 
     Attributes:
@@ -188,7 +188,7 @@ def checked_carries(carries: Mapping[str, int] | None) -> tuple[tuple[str, int],
     return tuple(sorted((carries or {}).items()))
 
 
-class Trace(msgspec.Struct, frozen=True, array_like=True):
+class Trace(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One step of a cascade: what happened, where, when, and what caused it.
 
     Attributes:

@@ -101,11 +101,21 @@ class Fleet:
 
     def _gather(self) -> dict[str, Any]:
         """Waits until everybody who was asked has answered or is lost."""
-        receive = self._lane.receive
-        while self._awaited:
+        receive, carried, awaited, lane = self._lane.receive, self._carried, self._awaited, self._lane
+        while awaited:
             for signal in receive(IMPATIENT_AFTER_S):
-                self._heed(signal)
-            self._lose_patience()
+                if type(signal) is Heard and type(signal.message) is Answer:  # nearly always, so without more calls
+                    kept, answer = carried.get(signal.host_id), signal.message
+                    if kept is None or kept.request != answer.request or not kept.standing:
+                        continue  # of a host that was given up, or to a question asked before
+                    if awaited.pop(kept.member_id, None) is not None:  # else it came twice
+                        kept.keep(answer, lane.now_s())
+                        kept.answered()
+                        self._outcomes[kept.member_id] = answer.outboxes
+                else:
+                    self._heed(signal)
+            if lane.now_s() - self._checked_at >= IMPATIENT_AFTER_S:
+                self._lose_patience()
         outcomes, self._outcomes = self._outcomes, {}
         return outcomes
 
@@ -132,23 +142,17 @@ class Fleet:
                     self._lane.send(host_id, kept.parcel)
 
     def _hear(self, kept: Kept, message: Any) -> None:
-        if isinstance(message, Answer):
-            if message.request == kept.request and kept.standing:
-                self._take_answer(kept, message)
-        elif isinstance(message, Embodied):
+        """Anything but an answer to a grant that is awaited, which `_gather` takes itself."""
+        if isinstance(message, Embodied):
             if message.request == kept.embodying:
                 self._stand(kept, message)
         elif isinstance(message, Refusal):
             if message.request == kept.embodying:
                 self._give_up(kept, message)
-            elif message.request == kept.request:
+            elif message.request == kept.request and kept.member_id in self._awaited:
                 if message.code == ProtocolError.code:
                     raise EngineError(f"{kept.member_id} does not obey this clock: {message.message}")
                 self._settle(kept, Refused(message.code, message.message))
-
-    def _take_answer(self, kept: Kept, answer: Answer) -> None:
-        kept.keep(answer, self._lane.now_s())
-        self._settle(kept, answer.outboxes)
 
     # ---------------------------------------------------------------------------------------------------- embodying
 
@@ -255,10 +259,7 @@ class Fleet:
 
     def _lose_patience(self) -> None:
         """Asks for signs of life, asks again, and at last treats as dead who does not answer."""
-        now = self._lane.now_s()
-        if now - self._checked_at < IMPATIENT_AFTER_S:
-            return
-        self._checked_at = now
+        now = self._checked_at = self._lane.now_s()
         self._keep_spares(now)
         for kept in list(self._awaited.values()):
             if not kept.standing:

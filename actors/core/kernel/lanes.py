@@ -14,28 +14,28 @@ from actors.core.kernel.codec import Plain
 from actors.core.kernel.messages import Message
 
 
-class Heard(msgspec.Struct, frozen=True):
+class Heard(msgspec.Struct, frozen=True, gc=False):
     """A host has answered."""
 
     host_id: str
     message: Message
 
 
-class Died(msgspec.Struct, frozen=True):
+class Died(msgspec.Struct, frozen=True, gc=False):
     """A host will not answer any more, and why: its process died, it could not be started, it spoke nonsense."""
 
     host_id: str
     reason: str
 
 
-class Beat(msgspec.Struct, frozen=True):
+class Beat(msgspec.Struct, frozen=True, gc=False):
     """A host's sign of life, and the local tick that its member is in."""
 
     host_id: str
     local_tick: int
 
 
-class Rejoined(msgspec.Struct, frozen=True):
+class Rejoined(msgspec.Struct, frozen=True, gc=False):
     """A host's line was cut and is there again; what was sent in between may be lost."""
 
     host_id: str
@@ -44,7 +44,7 @@ class Rejoined(msgspec.Struct, frozen=True):
 Signal = Heard | Died | Beat | Rejoined
 
 
-class Whereabouts(msgspec.Struct, frozen=True):
+class Whereabouts(msgspec.Struct, frozen=True, gc=False):
     """Where a host lives.
 
     Attributes:

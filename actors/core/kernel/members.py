@@ -89,7 +89,7 @@ class Contract(msgspec.Struct, frozen=True):
     notes: str = ""
 
 
-class Command(msgspec.Struct, frozen=True, array_like=True):
+class Command(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What comes from outside, for one member, with everything decided in it.
 
     Attributes:
@@ -103,7 +103,7 @@ class Command(msgspec.Struct, frozen=True, array_like=True):
     payload: bytes
 
 
-class CommandResult(msgspec.Struct, frozen=True, array_like=True):
+class CommandResult(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a command came to: a value, or the code and the sentence of the error that refused it."""
 
     command_id: str
@@ -112,7 +112,7 @@ class CommandResult(msgspec.Struct, frozen=True, array_like=True):
     error_message: str = ""
 
 
-class Grant(msgspec.Struct, frozen=True, array_like=True):
+class Grant(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The clock's permission to advance.
 
     Attributes:
@@ -136,14 +136,14 @@ class Grant(msgspec.Struct, frozen=True, array_like=True):
     digest: bool = True
 
 
-class Failure(msgspec.Struct, frozen=True, array_like=True):
+class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A member's own exception: one line for people, the traceback for its author."""
 
     message: str
     traceback: str = ""
 
 
-class Outbox(msgspec.Struct, frozen=True, array_like=True):
+class Outbox(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a member answers to a grant.
 
     Attributes:

@@ -23,7 +23,7 @@ VERSION = 1
 """Grows when a message changes its meaning; both ends of a lane must have the same."""
 
 
-class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
+class Checkpoint(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A member's state at a boundary, with what its seat has to know to go on from there.
 
     Attributes:
@@ -43,7 +43,7 @@ class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
     boundary: dict[str, Plain]
 
 
-class Advance(msgspec.Struct, frozen=True, array_like=True):
+class Advance(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Grants of one member, in order and without a gap; more than one where lookahead allows it.
 
     Attributes:
@@ -57,13 +57,13 @@ class Advance(msgspec.Struct, frozen=True, array_like=True):
     checkpoint: bool = False
 
 
-class Stand(msgspec.Struct, frozen=True, array_like=True):
+class Stand(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Asks a member whose turn was discarded to stand at the boundary before it, and how it stands there."""
 
     request: int
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
+class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Outboxes for the grants of one `Advance`: fewer, if the last of them is a failure. For a `Stand`, the status."""
 
     request: int
@@ -71,7 +71,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     checkpoint: Checkpoint | None = None
 
 
-class Refusal(msgspec.Struct, frozen=True, array_like=True):
+class Refusal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Why there is no answer: the code and the sentence of an error."""
 
     request: int
@@ -79,7 +79,7 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True):
     message: str
 
 
-class Embodiment(msgspec.Struct, frozen=True, array_like=True):
+class Embodiment(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Makes a member, or brings it back.
 
     Attributes:
@@ -99,7 +99,7 @@ class Embodiment(msgspec.Struct, frozen=True, array_like=True):
     since: tuple[bytes, ...] = ()
 
 
-class Embodied(msgspec.Struct, frozen=True, array_like=True):
+class Embodied(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A member stands.
 
     Attributes:

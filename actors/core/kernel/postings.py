@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from actors.core.kernel.addresses import OUTSIDE
 from actors.core.kernel.digests import NO_DIGEST, digest_of, fold
 from actors.core.kernel.events import Event, event_digest, events_digest, order
 
@@ -28,6 +29,7 @@ class PostTable(msgspec.Struct, frozen=True):
     dead_letters_count: int
     dead_letters_chain: bytes
     lost: dict[str, str]
+    delays: list[tuple[str, str, int]]
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -39,10 +41,16 @@ class Post:
     Args:
         inbox_events_max: events that may wait for one member.
         dead_letters_max: dead letters kept whole.
+        delay: control ticks that an event needs at least.
+
+    Attributes:
+        delays: (source, target) to control ticks, for pairs that have another delay for what is sent to one member.
     """
 
-    def __init__(self, inbox_events_max: int, dead_letters_max: int) -> None:
+    def __init__(self, inbox_events_max: int, dead_letters_max: int, delay: int = 1) -> None:
         self._inbox_events_max = inbox_events_max
+        self._delay = delay
+        self.delays: dict[tuple[str, str], int] = {}
         self._calendar: dict[int, list[Event]] = {}
         self._calendar_digests: dict[int, bytes] = {}
         self._mailboxes: dict[str, list[Event]] = {}
@@ -63,6 +71,7 @@ class Post:
             self.dead_letters_count,
             self._dead_letters_chain,
             {quantity: str(amount) for quantity, amount in self.lost.items()},
+            [(source, target, delay) for (source, target), delay in sorted(self.delays.items())],
         )
 
     def restore(self, table: PostTable) -> None:
@@ -72,6 +81,7 @@ class Post:
         self.dead_letters = deque(table.dead_letters)
         self.dead_letters_count, self._dead_letters_chain = table.dead_letters_count, table.dead_letters_chain
         self.lost = Counter({quantity: int(amount) for quantity, amount in table.lost.items()})
+        self.delays = {(source, target): delay for source, target, delay in table.delays}
 
     def subscribe(self, member_id: str, event_type: str) -> None:
         """Adds a subscription; a second time is no change."""
@@ -84,9 +94,31 @@ class Post:
         if not members:
             self._subscribers.pop(event_type, None)
 
+    def has_subscribers(self, event_types: frozenset[str]) -> bool:
+        """Whether anybody hears broadcasts of one of these types."""
+        return not event_types.isdisjoint(self._subscribers)
+
     def subscriptions(self, member_id: str) -> list[str]:
         """The types that a member is subscribed to, sorted."""
         return sorted(kind for kind, members in self._subscribers.items() if member_id in members)
+
+    def due(self, event: Event) -> Event:
+        """The event, to arrive no sooner than its way takes. What comes from outside has no way to go."""
+        if event.source == OUTSIDE:
+            return event
+        earliest = event.control_tick_id + self.delay(event.source, event.target)
+        return event if event.deliver_at >= earliest else msgspec.structs.replace(event, deliver_at=earliest)
+
+    def delay(self, source: str, target: str | None) -> int:
+        """Control ticks that an event of a source needs at least to a member, or to all subscribers."""
+        return self._delay if target is None else self.delays.get((source, target), self._delay)
+
+    def ahead(self) -> "Post":
+        """A copy in which one can look at what will be delivered in the coming control ticks."""
+        copy = Post(self._inbox_events_max, 0, self._delay)
+        copy._calendar, copy._subscribers = dict(self._calendar), self._subscribers
+        copy._mailboxes = {member_id: list(waiting) for member_id, waiting in self._mailboxes.items()}
+        return copy
 
     def add(self, events: Iterable[Event]) -> None:
         """Takes events in; each waits for its `deliver_at`."""
@@ -156,6 +188,7 @@ class Post:
             self.unsubscribe(member_id, event_type)
         for event in self.take(member_id):
             self.bury(event, member_id, "the member was removed", control_tick)
+        self.delays = {pair: delay for pair, delay in self.delays.items() if member_id not in pair}
 
     def in_flight(self) -> Iterator[Event]:
         """Everything under way, in order of delivery and source: the calendar, then what waits in mailboxes."""
@@ -205,4 +238,5 @@ class Post:
             _encoder.encode([(kind, sorted(self._subscribers[kind])) for kind in sorted(self._subscribers)]),
             self._dead_letters_chain,
             _encoder.encode([sorted(self.lost.items())]),
+            _encoder.encode(sorted(self.delays.items())),
         )

@@ -23,6 +23,7 @@ from actors.core.kernel.commands import (
     RemoveGame,
     Reply,
     RestartGame,
+    SetDelay,
     Subscribe,
     Unsubscribe,
 )
@@ -41,6 +42,7 @@ from actors.core.kernel.events import DELIVER_AT_MAX, Event, checked_carries, ev
 from actors.core.kernel.games import BOOTING, Seated
 from actors.core.kernel.members import NONE, Birth, Command, Failure
 from actors.core.kernel.messages import Embodied
+from actors.core.kernel.settings import LOOKAHEAD_MAX
 from actors.core.kernel.ticking import Ticking
 
 PERIOD_CONTROL_TICKS_MAX = 1_000_000
@@ -95,6 +97,8 @@ class Sequencer(Ticking):
                 self._game(command.realm_id)
                 self._journal(command)
                 self.post.unsubscribe(command.realm_id, command.event_type)
+            case SetDelay():
+                self._set_delay(command)
             case QueueEvent():
                 return self._queue(command)
             case MemberCommand():
@@ -106,6 +110,20 @@ class Sequencer(Ticking):
 
     def _journal(self, command: ClockCommand) -> None:
         self._note(command, None, self._command_id)
+
+    def _set_delay(self, command: SetDelay) -> None:
+        for member_id in (command.source, command.target):
+            self._member(member_id)
+        delay = command.control_ticks
+        if isinstance(delay, bool) or not isinstance(delay, int) or not 0 <= delay <= LOOKAHEAD_MAX:
+            raise CommandRefusedError(
+                f"a delay must be a whole number of control ticks from 1 to {LOOKAHEAD_MAX}, or 0 for none of the pair's "
+                f"own, not {delay!r}."
+            )
+        self._journal(command)
+        self.post.delays.pop((command.source, command.target), None)
+        if delay:
+            self.post.delays[command.source, command.target] = delay
 
     def _game(self, realm_id: str) -> Seated:
         seated = self.members.get(realm_id)

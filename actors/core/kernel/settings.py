@@ -8,6 +8,8 @@ LOCAL_TICKS_PER_CONTROL_TICK_MAX = 1_000_000
 """A grant is answered as a whole; a longer one would hold every other member for too long."""
 LOCAL_TICK_INTERVAL_MS_MAX = 86_400_000
 """One day."""
+LOOKAHEAD_MAX = 1_000
+"""Control ticks that are granted at once are also discarded, and waited for, at once."""
 SEED_MAX = 2**63 - 1
 
 
@@ -19,30 +21,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         branch: the name of this history.
         control_tick_interval_ticks: local ticks in one control tick.
         local_tick_interval_ms: simulated milliseconds in one local tick.
+        lookahead_control_ticks: how many control ticks an event needs at least to arrive; the clock may then grant so many
+            at once. Single pairs of members may have another delay.
         cascade_depth_max: how deep reaction rules may cascade within one local tick.
         digest_interval_control_ticks: digests are taken every so many control ticks.
         inbox_events_max: events that one member may have waiting; more go to the dead letters.
         dead_letters_max: dead letters kept whole; older ones are counted only, and what they carried is entered in the
             ledger as lost.
         traces_max: steps of cascades kept for `cascade of event X`; 0 keeps none.
+        window_control_ticks: at most so many control ticks are granted at once, where lookahead allows more.
         spare_hosts: hosts that stand ready, so that adding or bringing back a member does not wait for a process.
         member_timeout_s: a member that has not answered for so long is treated as dead.
         start_timeout_s: so is one that has not been made, or brought back, for so long. A process starts in half a second;
             on a machine that starts a hundred at once it takes a minute, and checking a foreign model may take two more.
         kept_bytes_max: of each member's inboxes since its last checkpoint; half of it makes the next one due.
 
-    The last five are not part of history: two runs that differ in them live the same life.
+    The last six are not part of history: two runs that differ in them live the same life.
     """
 
     seed: int = 0
     branch: str = "main"
     control_tick_interval_ticks: int = 10
     local_tick_interval_ms: int = 100
+    lookahead_control_ticks: int = 1
     cascade_depth_max: int = 5
     digest_interval_control_ticks: int = 1
     inbox_events_max: int = 1_000_000
     dead_letters_max: int = 10_000
     traces_max: int = 100_000
+    window_control_ticks: int = 1_000
     spare_hosts: int = 2
     member_timeout_s: float = 600.0
     start_timeout_s: float = 300.0
@@ -52,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _whole("seed", self.seed, 0, SEED_MAX)
         _whole("control_tick_interval_ticks", self.control_tick_interval_ticks, 1, LOCAL_TICKS_PER_CONTROL_TICK_MAX)
         _whole("local_tick_interval_ms", self.local_tick_interval_ms, 1, LOCAL_TICK_INTERVAL_MS_MAX)
+        _whole("lookahead_control_ticks", self.lookahead_control_ticks, 1, LOOKAHEAD_MAX)
+        _whole("window_control_ticks", self.window_control_ticks, 1, LOOKAHEAD_MAX)
         _whole("cascade_depth_max", self.cascade_depth_max, 0, 1_000)
         _whole("digest_interval_control_ticks", self.digest_interval_control_ticks, 1, SEED_MAX)
         _whole("inbox_events_max", self.inbox_events_max, 1, 100_000_000)

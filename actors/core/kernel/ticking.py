@@ -5,7 +5,7 @@ put on its way for the next control tick. Commands are the other half of the seq
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -20,12 +20,12 @@ from actors.core.kernel.events import Event, order
 from actors.core.kernel.games import BOOTING, ERROR, RUNNING, Seated
 from actors.core.kernel.members import Command, Failure, Grant, Outbox
 from actors.core.kernel.postings import Post
-from actors.core.kernel.settings import Settings
+from actors.core.kernel.settings import LOOKAHEAD_MAX, Settings
 
 BROADCAST = "*"
 
 
-class TickRecord(msgspec.Struct, frozen=True):
+class TickRecord(msgspec.Struct, frozen=True, gc=False):
     """What one control tick came to.
 
     Attributes:
@@ -77,7 +77,7 @@ class Ticking:
         self.position = 0
         self.chain = NO_DIGEST
         self.members: dict[str, Seated] = {}
-        self.post = Post(settings.inbox_events_max, settings.dead_letters_max)
+        self.post = Post(settings.inbox_events_max, settings.dead_letters_max, settings.lookahead_control_ticks)
         self.journal: list[JournalEntry] = []
         self.totals = Totals()
         self.cascades = Cascades(settings.traces_max)
@@ -138,13 +138,30 @@ class Ticking:
             self._identities_encoded = encode([seated.identity() for _, seated in sorted(self.members.items())])
         return self._identities_encoded
 
+    def lookahead(self) -> int:
+        """How many control ticks may be granted at once: what a member says in the first must not arrive before the last.
+
+        Every way counts that there can be: from whoever emits a type to whoever handles it, and to its subscribers.
+        """
+        least = LOOKAHEAD_MAX
+        for source_id, source in self.members.items():
+            emits = source.contract.emits
+            if not emits:
+                continue
+            if self.post.has_subscribers(emits):
+                least = min(least, self.post.delay(source_id, None))
+            for target_id, target in self.members.items():
+                if not emits.isdisjoint(target.contract.handles):
+                    least = min(least, self.post.delay(source_id, target_id))
+        return least
+
     # ----------------------------------------------------------------------------------------------- control tick
 
     def control_tick_script(self) -> Script[TickRecord]:
         """One control tick."""
         tick = self.control_tick + 1
         digest_due = tick % self.settings.digest_interval_control_ticks == 0
-        self._deliver(tick)
+        self.deliver(tick, self.post)
         grants = self._grants(tick, digest_due)
         self._occasion = f"tick {tick}"
         outboxes = yield from self._exchange(grants)
@@ -184,30 +201,39 @@ class Ticking:
             totals.delivered_by_type[event_type] += count
         return flows
 
-    def _deliver(self, tick: int) -> None:
+    def deliver(self, tick: int, post: Post) -> None:
+        """Puts what is due in a control tick into the mailboxes of a post."""
         handled = {member_id: seated.contract.handles for member_id, seated in self.members.items()}
         absent = {
             member_id: f"it is in error: {seated.error.message}"
             for member_id, seated in self.members.items()
             if seated.error is not None
         }
-        self.post.deliver(tick, handled, absent)
+        post.deliver(tick, handled, absent)
 
     def _grants(self, tick: int, digest_due: bool) -> dict[str, Grant]:
+        return {
+            member_id: self._grant(self.members[member_id], tick, local_ticks, inbox, (), digest_due)
+            for member_id, local_ticks, inbox in self.due(
+                tick, self.post, lambda member_id: digest_due and self.members[member_id].digest_stale
+            )
+        }
+
+    def due(
+        self, tick: int, post: Post, owes_digest: Callable[[str], bool]
+    ) -> Iterator[tuple[str, int, tuple[Event, ...]]]:
+        """Who is granted in a control tick: member id, local ticks, inbox; by id in order."""
         interval = self.settings.control_tick_interval_ticks
-        grants = {}
         for member_id, seated in sorted(self.members.items()):
             if seated.error is not None:
                 continue
             if seated.contract.event_driven:
-                local_ticks, awake = 0, self.post.has_mail(member_id)
+                local_ticks, awake = 0, post.has_mail(member_id)
             else:
                 awake = tick % seated.period == 0
                 local_ticks = interval * seated.period if awake else 0
-            if awake or (digest_due and seated.digest_stale):
-                inbox = self.post.take(member_id) if awake else ()
-                grants[member_id] = self._grant(seated, tick, local_ticks, inbox, (), digest_due)
-        return grants
+            if awake or owes_digest(member_id):
+                yield member_id, local_ticks, post.take(member_id) if awake else ()
 
     def _grant(
         self,
@@ -279,7 +305,7 @@ class Ticking:
             elif event.target is not None and event.target not in self.members:
                 self.post.bury(event, event.target, "no such member", self.control_tick)
             else:
-                good.append(event)
+                good.append(self.post.due(event))
         self.post.add(good)
 
     def _boundary_digest(self) -> tuple[dict[str, bytes], bytes, bytes]:
