@@ -105,23 +105,22 @@ class Chronicle:
 
     # ----------------------------------------------------------------------------------------------------- orders
 
-    def standing_order(self) -> str | None:
-        """Whether a clock that takes over shall run: a pace, "" to stand, None if nobody has ordered anything yet."""
+    def standing_order(self) -> str:
+        """The last order, which holds for a clock that takes over; "" if nobody has ordered anything yet."""
         if self._vault is None:
-            return None
+            return ""
         orders = [row.kind for row in self._vault.rows(self._name, ORDERS)]
         self._orders = len(orders)
-        return orders[-1].removeprefix("run ").removeprefix("stand") if orders else None
+        return orders[-1] if orders else ""
 
-    def order(self, pace: str, control_tick: int) -> None:
-        """Writes down that the clock runs at a pace from here on, or ("") that it stands.
+    def order(self, order: str, control_tick: int) -> None:
+        """Writes down what the clock is to do from here on.
 
         Raises:
             VaultError: it could not be written.
         """
         if self._vault is not None:
-            kind = f"run {pace}" if pace else "stand"
-            row = JournalRow(ORDERS, self._orders + 1, control_tick, "", kind, "", b"")
+            row = JournalRow(ORDERS, self._orders + 1, control_tick, "", order, "", b"")
             self._vault.append(self._name, self.epoch, [row])
             self._orders += 1
 

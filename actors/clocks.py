@@ -49,6 +49,8 @@ SERIES_ROWS_KEPT_MAX = 1_000_000
 """Rows of series (one per realm and control tick) kept for export."""
 FOREVER = SEED_MAX
 """The control tick that a run without a bound goes to."""
+STAND, SET_UP, REALTIME, AS_FAST_AS_IT_CAN = "stand", "set up", "realtime", "fast"
+"""Orders to a clock. They hold for its successors, too."""
 CLOCK = "@clock"
 """What the clock itself is called among those that were brought back."""
 COMMANDS_PER_ROUND_MAX = 1_000
@@ -128,7 +130,7 @@ class About(msgspec.Struct, frozen=True):
         vault: what the vault is called, without secrets; "" without one.
         durability: in plain words, what survives what.
         resumed: whether it went on from history that was there.
-        ordered: whether somebody has ordered before whether it runs; a multiverse is set up by then.
+        order: what it was last told to do: one of the paces, `STAND`, `SET_UP`; "" if nothing yet.
         process_id: of the clock.
         node: where it lives.
     """
@@ -139,7 +141,7 @@ class About(msgspec.Struct, frozen=True):
     vault: str
     durability: str
     resumed: bool
-    ordered: bool
+    order: str
     process_id: int
     node: str
 
@@ -183,7 +185,7 @@ class MasterClock:
         self._elapsed_total_ms = self._described_at = 0.0
         self._schedule: Schedule | None = None
         self._keeps = True
-        self._ordered: str | None = None
+        self._ordered = ""
         self._state = self._describe()
         self._turn.acquire()  # given back when it stands
         self._take_place()
@@ -281,22 +283,25 @@ class MasterClock:
 
     def _seal(self) -> SoulfraError | None:
         """Makes durable what was decided. What goes wrong there is the end of this clock: it may not answer any more."""
-        if self._closed or self._unable:
-            return None
+        return None if self._unable else self._insist(lambda: self._chronicle.seal(self._sequencer.journal))
+
+    def _insist(self, write: Callable[[], None]) -> SoulfraError | None:
+        """Writes to the vault, if need be when its server is back. What goes wrong is the end of this clock."""
         give_up = time.monotonic() + VAULT_PATIENCE_S
-        while True:
+        while not self._closed:
             try:
-                self._chronicle.seal(self._sequencer.journal)
+                write()
             except UnreachableVaultError as error:  # nothing was written; it may come back
-                if time.monotonic() > give_up or self._closed:
+                if time.monotonic() > give_up:
                     return self._break_off(error)
                 self._vault_waits = f"waiting for the vault, and nothing is answered meanwhile: {error.message}"
                 time.sleep(VAULT_RETRY_S)
             except SoulfraError as error:
                 return self._break_off(error)
             else:
-                self._vault_waits = ""
-                return None
+                break
+        self._vault_waits = ""
+        return None
 
     def _break_off(self, error: SoulfraError) -> SoulfraError:
         self._broken = error.message.rstrip(".")
@@ -494,7 +499,7 @@ class MasterClock:
         """
         stop = self._claim()
         try:
-            self._at_boundary(lambda: self._order("realtime" if pace.realtime else "fast"))
+            self._at_boundary(lambda: self._order(REALTIME if pace.realtime else AS_FAST_AS_IT_CAN))
         except BaseException:
             self._run = None
             raise
@@ -505,14 +510,16 @@ class MasterClock:
 
         threading.Thread(target=run, name="soulfra-run", daemon=True).start()
 
-    def _order(self, pace: str) -> None:
-        if self._ordered != pace:
-            self._chronicle.order(pace, self._sequencer.control_tick)
-            self._ordered = pace
+    def set_up(self) -> None:
+        """Writes down that somebody has begun to set this multiverse up; the next order says that it is."""
+        self._at_boundary(lambda: self._order(SET_UP))
 
-    def stand(self) -> None:
-        """Orders the clock to stand where it stands; a clock that takes over stands, too."""
-        self._at_boundary(lambda: self._order(""))
+    def _order(self, order: str) -> None:
+        """Writes an order down for a clock that takes over; the caller has the turn."""
+        if self._ordered != order and self._chronicle.remembers and not self._broken:
+            if (lost := self._insist(lambda: self._chronicle.order(order, self._sequencer.control_tick))) is not None:
+                raise lost
+            self._ordered = order
 
     def _run_to(self, control_tick: int, pace: Pace, stop: threading.Event, metrics: deque[Metrics]) -> None:
         schedule = self._schedule = self._due_times(pace)
@@ -546,16 +553,21 @@ class MasterClock:
                 self._run.set()
 
     def pause(self) -> Boundary:
-        """Stops at a boundary and stays there until the next run. Waits for the tick under way."""
+        """Stops at a boundary and stays there until the next run. Waits for the tick under way.
+
+        The order to stand is written down: a clock that takes over stands.
+
+        Raises:
+            EngineError: the clock broke off.
+        """
         self.stop()
         with self._turn:
             self._check_able()
             self._paused = True
             self._state = self._describe()
             boundary = self._sequencer.boundary
+            self._order(STAND)
         self._drain_if_idle()
-        if self._ordered:
-            self.stand()
         self._check_whole()
         return boundary
 
@@ -655,7 +667,7 @@ class MasterClock:
             chronicle.where,
             chronicle.durability,
             chronicle.resumes,
-            self._ordered is not None,
+            self._ordered,
             os.getpid(),
             socket.gethostname(),
         )

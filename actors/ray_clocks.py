@@ -15,7 +15,18 @@ import msgspec
 import ray
 
 from actors.chronicles import Chronicle, Founding
-from actors.clocks import FAST, VAULT_PATIENCE_S, VAULT_RETRY_S, About, MasterClock, Metrics, Pace, Status
+from actors.clocks import (
+    AS_FAST_AS_IT_CAN,
+    FAST,
+    REALTIME,
+    VAULT_PATIENCE_S,
+    VAULT_RETRY_S,
+    About,
+    MasterClock,
+    Metrics,
+    Pace,
+    Status,
+)
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import EngineError, SoulfraError, UnreachableVaultError
 from actors.core.kernel.settings import Settings
@@ -94,9 +105,9 @@ class RayClock(MasterClock):
 
     def _stand_up_and_run(self) -> None:
         self._stand_up()
-        if self._again and self._ordered and not self._unable:
+        if self._again and self._ordered in (REALTIME, AS_FAST_AS_IT_CAN) and not self._unable:
             with contextlib.suppress(SoulfraError):  # `status` says what breaks it
-                self.begin(Pace(realtime=self._ordered == "realtime"))
+                self.begin(Pace(realtime=self._ordered == REALTIME))
 
     def _open(self, settings: Settings, realm_paths: tuple[str, ...]) -> Chronicle:
         home = self._home

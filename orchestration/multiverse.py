@@ -1,13 +1,18 @@
 """The driver: one object over a multiverse, the same in a script, a notebook and a job."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 from uuid import uuid4
 
-from actors.clocks import CLOCK, FAST, Metrics, Pace, Status
+import msgspec
+
+from actors.chronicles import founding_in
+from actors.clocks import CLOCK, FAST, SET_UP, About, Metrics, Pace, Status
 from actors.core.kernel.addresses import RealmCoordinate
 from actors.core.kernel.codec import Plain, bounded, encode
 from actors.core.kernel.commands import (
@@ -93,6 +98,9 @@ class Multiverse:
         )
         paths = tuple(str(_folder(path)) for path in realm_paths)
         home = _home(name, vault, detached=detached)
+        if home is not None and (founding := founding_in(home[1], home[0])) is not None:
+            asked = founding.settings.with_limits_of(asked)
+            paths = tuple(dict.fromkeys((*paths, *founding.realm_paths)))
         self._set_up(
             _engine(
                 asked, engine, lane, address, paths, realms_expected, home, detached=detached, placement=clock_placement
@@ -101,7 +109,7 @@ class Multiverse:
 
     def _set_up(self, engine: Engine) -> None:
         self._engine = engine
-        self._command_ids: Iterator[str] = (uuid4().hex for _ in count())
+        self._command_id: Callable[[ClockCommand], str] = lambda command: uuid4().hex
         self._recoveries: list[dict[str, Any]] = []
         self.players = Players(self.command, self.query)
 
@@ -255,8 +263,43 @@ class Multiverse:
         return self._submit(MemberCommand(member_id, verb, _encoded(arguments, "arguments")))
 
     def _submit(self, command: ClockCommand) -> Any:
-        reply: Reply = self._call("submit", command, next(self._command_ids))
+        reply: Reply = self._call("submit", command, self._command_id(command))
         return reply.value()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has set it up: it was founded just now, or whoever was about to set it up did not come to an end."""
+        boundary = self.status().boundary
+        untouched = (boundary.control_tick, boundary.position) == (0, 0)
+        return self.about.order == SET_UP or (not self.about.order and untouched)
+
+    @contextmanager
+    def setting_up(self) -> Iterator[None]:
+        """For setting a new multiverse up; who is interrupted in it may begin it again, and nothing is done twice."""
+        self._call("set_up")
+        with self._repeatable(SET_UP):
+            yield
+
+    @contextmanager
+    def _repeatable(self, occasion: str) -> Iterator[None]:
+        """Commands given within are carried out once, however often the same block is run again on this history.
+
+        One thread only; the same commands in the same order.
+
+        Args:
+            occasion: names the block.
+        """
+        numbers, before = count(1), self._command_id
+
+        def repeated(command: ClockCommand) -> str:
+            content = sha256(msgspec.msgpack.encode(command)).hexdigest()
+            return f"{occasion} {next(numbers)} {content[:16]}"
+
+        self._command_id = repeated
+        try:
+            yield
+        finally:
+            self._command_id = before
 
     def speak(self, player_id: str, npc: int, question: str = "", dialogue: Any = None) -> dict[str, Any]:
         """Lets an NPC of the player's realm speak to him.
@@ -456,6 +499,11 @@ class Multiverse:
     def settings(self) -> Settings:
         """What it was founded with; with history in its vault, that is not what it was opened with."""
         return self._engine.about.settings
+
+    @property
+    def about(self) -> About:
+        """What does not change while its clock lives: vault, lane, process, node, whether it resumed."""
+        return self._engine.about
 
     @property
     def durability(self) -> str:

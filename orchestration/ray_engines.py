@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -153,9 +153,7 @@ class RayEngine:
         except ValueError as error:
             CONNECTION.leave()
             if "already" in str(error):
-                raise DuplicateMultiverseError(
-                    f"{home.name!r} is up already on this cluster; attach to it, or take it down first."
-                ) from None
+                raise _taken(home.name) from None
             raise FactoryError(f"clock_placement {placement!r} cannot be used: {_reason(error)}") from None
         except BaseException:
             CONNECTION.leave()
@@ -259,6 +257,14 @@ class RayEngine:
             time.sleep(REVIVE_INTERVAL_S)
         self.call("catch_up", self.seen)
 
+    def stopped(self) -> Status:
+        """Stops a run at its next boundary, for `end`; gives how it stands, after a while even if a member hangs."""
+        deadline = time.monotonic() + CLOSE_TIMEOUT_S
+        while (found := self.call("status")).running and time.monotonic() < deadline:
+            self.begin("stop").wait(REACH_TIMEOUT_S)
+            time.sleep(REVIVE_INTERVAL_S / 10)
+        return found  # type: ignore[no-any-return]
+
     def end(self) -> None:
         """Ends a multiverse that would outlive this process; its name is free when this returns."""
         self._ends_with_us = True
@@ -287,6 +293,38 @@ class RayEngine:
             except RayError:
                 return
             time.sleep(REVIVE_INTERVAL_S / 10)
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[None]:
+    """A connection to a cluster that runs; none is started here.
+
+    Args:
+        address: of the cluster; "" means `RAY_ADDRESS`, else the one on this machine.
+
+    Raises:
+        EngineError: it cannot be reached.
+    """
+    CONNECTION.join(address or os.environ.get("RAY_ADDRESS", "") or "auto")
+    try:
+        yield
+    finally:
+        CONNECTION.leave()
+
+
+def check_free(name: str) -> None:
+    """Makes sure that no multiverse of that name is up on the cluster.
+
+    Raises:
+        DuplicateMultiverseError: one is.
+    """
+    with contextlib.suppress(ValueError):
+        ray.get_actor(actor_name(name), namespace=NAMESPACE)
+        raise _taken(name)
+
+
+def _taken(name: str) -> DuplicateMultiverseError:
+    return DuplicateMultiverseError(f"{name!r} is up already on this cluster; attach to it, or take it down first.")
 
 
 def _place(home: Home, placement: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -363,13 +401,21 @@ def _start(address: str) -> None:
             logging_level=logging.ERROR,
             **local,
         )
+    except ConnectionError as error:
+        if address == "auto":
+            raise EngineError(
+                "no Ray cluster runs on this machine; start one with `ray start --head`, or give the address of another."
+            ) from None
+        raise _unreachable(address, error) from None
     except Exception as error:  # Ray raises many unrelated kinds when it cannot start
-        where = f"the Ray cluster at {address!r} cannot be reached" if address else "Ray could not be started here"
-        raise EngineError(
-            f"{where}: {_reason(error)} Check the address and RAY_AUTH_MODE, or use the local engine."
-        ) from None
+        raise _unreachable(address, error) from None
     if threading.current_thread() is threading.main_thread() and on_terminate is not None:
         signal.signal(signal.SIGTERM, on_terminate)  # Ray puts a handler of its own there
+
+
+def _unreachable(address: str, error: BaseException) -> EngineError:
+    where = f"the Ray cluster at {address!r} cannot be reached" if address else "Ray could not be started here"
+    return EngineError(f"{where}: {_reason(error)} Check the address and RAY_AUTH_MODE, or use the local engine.")
 
 
 def _check_reachable(address: str) -> None:

@@ -36,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             on a machine that starts a hundred at once it takes a minute, and checking a foreign model may take two more.
         kept_bytes_max: of each member's inboxes since its last checkpoint; half of it makes the next one due.
 
-    The last six are not part of history: two runs that differ in them live the same life.
+    The last five are not part of history: two runs that differ in them live the same life.
     """
 
     seed: int = 0
@@ -71,10 +71,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _seconds("member_timeout_s", self.member_timeout_s)
         _seconds("start_timeout_s", self.start_timeout_s)
 
+    def with_limits_of(self, other: "Settings") -> "Settings":
+        """The same history under another's limits: what is no part of history is the other's."""
+        return msgspec.structs.replace(self, **{name: getattr(other, name) for name in NOT_HISTORY})
+
     @property
     def control_tick_ms(self) -> int:
         """Simulated milliseconds in one control tick."""
         return self.control_tick_interval_ticks * self.local_tick_interval_ms
+
+
+NOT_HISTORY = (
+    "window_control_ticks",
+    "spare_hosts",
+    "member_timeout_s",
+    "start_timeout_s",
+    "kept_bytes_max",
+)
+"""Settings in which two runs may differ and live the same life."""
 
 
 def _seconds(name: str, value: object) -> None:
