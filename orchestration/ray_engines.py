@@ -163,6 +163,7 @@ class RayEngine:
         except BaseException:
             self.end()
             raise
+        self._ends_with_us = not detached
 
     def _meet(self) -> None:
         """Waits until the clock stands."""
@@ -429,7 +430,7 @@ def _check_reachable(address: str) -> None:
     except OSError as error:
         raise EngineError(
             f"no Ray cluster answers at {address!r} ({error.strerror or error}); start one with `ray start --head`, "
-            "give its address, or leave the address out to start one here."
+            "or give the address of one that runs."
         ) from None
 
 
