@@ -317,9 +317,10 @@ class MasterClock:
             StaleEpochError: another has; this one has broken off.
         """
         now = time.monotonic()
-        if now - self._looked_after_at < LOOK_AFTER_INTERVAL_S or self._broken:
+        if now - self._looked_after_at < LOOK_AFTER_INTERVAL_S or self._broken or self._closed:
             return
         self._looked_after_at = now
+        self._fleet.tend()
         try:
             self._chronicle.check()
         except StaleEpochError as error:

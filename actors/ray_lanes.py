@@ -152,7 +152,7 @@ class RayLane:
         try:
             value = ray.get(ref)
         except (RayError, OutOfMemoryError) as error:
-            return Died(host_id, _cause(error))
+            return Died(host_id, _cause(error), host_id in self._located)
         if what == "beat":
             self._beating.discard(host_id)
             return Beat(host_id, value)

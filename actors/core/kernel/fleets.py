@@ -132,8 +132,11 @@ class Fleet:
             case Heard(_, message):
                 if kept is not None:  # else: a host that was given up; it may still be talking
                     self._hear(kept, message)
-            case Died(host_id, reason):
-                self._mourn(host_id, reason, kept)
+            case Died(host_id, reason, came):
+                if came or kept is None or kept.newborn:
+                    self._mourn(host_id, reason, kept)
+                else:
+                    self._release(kept)  # tried again soon, as long as there is patience
             case Beat(_, local_tick):
                 if kept is not None:
                     kept.beat_at, kept.beat_tick = self._lane.now_s(), local_tick
@@ -263,7 +266,9 @@ class Fleet:
         self._keep_spares(now)
         for kept in list(self._awaited.values()):
             if not kept.standing:
-                if kept.embodying and now - kept.embodied_at > self._settings.start_timeout_s:
+                if not kept.host_id and not kept.lost:
+                    self._embody_again(kept, now)
+                elif kept.embodying and now - kept.embodied_at > self._settings.start_timeout_s:
                     self._mourn_unmade(kept)
             elif now - kept.asked_at > self._settings.member_timeout_s:
                 self._mourn_silent(kept, self._settings.member_timeout_s)
@@ -272,6 +277,13 @@ class Fleet:
                     kept.sent_at, kept.resend_after_s = now, kept.resend_after_s * 2
                     self._lane.send(kept.host_id, kept.parcel)
                 self._lane.beat(kept.host_id)
+
+    def _embody_again(self, kept: Kept, now: float) -> None:
+        """Its new host never came: the node it was to live on was lost, too, and nobody knew."""
+        if now - kept.died_at > self._settings.start_timeout_s:
+            self._abandon(kept, f"{kept.reason}, and no new process for it could be started")
+        else:
+            self._embody(kept)
 
     def _mourn_unmade(self, kept: Kept) -> None:
         """It has not been made for too long. Where nobody can make it, trying again is of no use."""
@@ -324,7 +336,11 @@ class Fleet:
         """What is to be done while the clock stands: dead hosts are replaced, spares made ready."""
         for signal in self._lane.receive(0):
             self._heed(signal)
-        self._keep_spares(self._lane.now_s())
+        now = self._lane.now_s()
+        for kept in self._kept.values():
+            if not kept.host_id and not kept.lost and now - kept.embodied_at >= IMPATIENT_AFTER_S:
+                self._embody_again(kept, now)
+        self._keep_spares(now)
 
     def move(self, member_id: str, reason: str) -> None:
         """Hands a member over to another host, at a boundary: no death, no waiting, nobody can tell.

@@ -22,10 +22,17 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
 
 
 class Died(msgspec.Struct, frozen=True, gc=False):
-    """A host will not answer any more, and why: its process died, it could not be started, it spoke nonsense."""
+    """A host will not answer any more, and why: its process died, it could not be started, it spoke nonsense.
+
+    Attributes:
+        host_id: the host.
+        reason: in plain words.
+        came: whether it had ever been there; a host that never was has not died of what it carried.
+    """
 
     host_id: str
     reason: str
+    came: bool = True
 
 
 class Beat(msgspec.Struct, frozen=True, gc=False):
