@@ -123,8 +123,9 @@ class Fleet:
                     self._lane.send(host_id, kept.parcel)
 
     def _hear(self, kept: Kept, message: Any) -> None:
+        waited_for = kept.parcel is not None and message.request == kept.request  # else it is settled already
         if isinstance(message, Answer):
-            if message.request == kept.request and kept.standing:
+            if waited_for and kept.standing:
                 self._take_answer(kept, message)
         elif isinstance(message, Embodied):
             if message.request == kept.embodying:
@@ -132,7 +133,7 @@ class Fleet:
         elif isinstance(message, Refusal):
             if message.request == kept.embodying:
                 self._give_up(kept, message)
-            elif message.request == kept.request:
+            elif waited_for:
                 if message.code == ProtocolError.code:
                     raise EngineError(f"{kept.member_id} does not obey this clock: {message.message}")
                 self._settle(kept, Refused(message.code, message.message))

@@ -1,0 +1,126 @@
+"""What the simulation has found, each as the shortest story that shows it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.core.kernel.addresses import RealmCoordinate
+from actors.core.kernel.codec import encode
+from actors.core.kernel.commands import ClockCommand, MemberSpec, QueueEvent, RegisterGame, RestartGame
+from actors.core.kernel.effects import Script, T
+from actors.core.kernel.errors import MemberError
+from actors.core.kernel.fleets import Fleet
+from actors.core.kernel.lanes import Died, Heard, Rejoined, Signal
+from actors.core.kernel.members import Birth, Grant
+from actors.core.kernel.messages import Advance, Answer, Embodied, Embodiment, Message, Refusal
+from actors.core.kernel.sequencing import Sequencer
+from actors.core.kernel.settings import Settings
+from actors.hosts import Host
+from actors.lanes import LocalLane
+
+REALMS = (str(Path(__file__).parent.parent / "realms"),)
+Sent = tuple[str, Message]
+
+
+class LaneByHand(LocalLane):
+    """Real hosts; the test may change what reaches them and what comes back, and time is its own.
+
+    Attributes:
+        carry: what becomes of messages to hosts.
+        bring: what becomes of signals to the clock.
+    """
+
+    hosts_may_die = True
+
+    def __init__(self) -> None:
+        super().__init__(REALMS)
+        self.carry: Callable[[list[Sent]], Iterable[Sent]] = lambda sent: sent
+        self.bring: Callable[[list[Signal]], list[Signal]] = lambda signals: signals
+        self.started = 0
+        self._now_s = 0.0
+        self._messages: list[Sent] = []
+
+    def start(self, host_id: str, placement: bytes) -> None:
+        self.started += 1
+        super().start(host_id, placement)
+
+    def send(self, host_id: str, parcel: Message) -> None:
+        self._messages.append((host_id, parcel))
+
+    def now_s(self) -> float:
+        return self._now_s
+
+    def receive(self, timeout_s: float) -> Sequence[Signal]:
+        sent, self._messages = self._messages, []
+        arrived = [(host_id, message) for host_id, message in self.carry(sent) if host_id in self._hosts]
+        signals = self.bring([Heard(host_id, self._hosts[host_id].answer(message)) for host_id, message in arrived])
+        if not signals:
+            self._now_s += timeout_s
+            assert self._now_s < 1_000, "the clock hangs"
+        return signals
+
+
+class Clock:
+    """A sequencer and a fleet on such a lane, with one scribe."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.lane = LaneByHand()
+        self.sequencer = Sequencer(Settings(spare_hosts=0, **settings))
+        self.fleet = Fleet(self.sequencer.settings, self.lane)
+
+    def perform(self, script: Script[T]) -> T:
+        try:
+            effect = next(script)
+            while True:
+                effect = script.send(self.fleet.perform(effect))
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+    def do(self, command: ClockCommand) -> Any:
+        return self.perform(self.sequencer.command_script(command)).value()
+
+    def register(self, realm_id: str = "a") -> None:
+        spec = MemberSpec("small:Scribe", encode({}))
+        self.do(RegisterGame(realm_id, RealmCoordinate(realm_id).key, "sol_system", spec))
+
+    def tick(self) -> None:
+        self.perform(self.sequencer.control_tick_script())
+
+    def errors(self) -> dict[str, str]:
+        return {name: one.error.message for name, one in self.sequencer.members.items() if one.error is not None}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+# ------------------------------------------------------------------------------------------------- messages that come twice
+
+
+def test_a_question_that_is_answered_twice_is_settled_once(clock: Clock) -> None:
+    """What is asked again after five seconds may have been under way all the time."""
+    clock.lane.bring = lambda signals: [*signals, *signals]
+    clock.register("a")
+    clock.register("b")
+    for _ in range(3):
+        clock.tick()
+    assert clock.errors() == {}
+    assert len(clock.fleet._kept["a"].since) == 3
+
+
+def test_a_refusal_that_comes_twice_is_settled_once(clock: Clock) -> None:
+    clock.register()
+    clock.do(QueueEvent("", "", "a", "note", encode({"poison": True})))
+    clock.tick()
+    clock.lane._hosts["host-1"].seat._stand = lambda: _refuse()  # type: ignore[method-assign]
+    clock.lane.bring = lambda signals: [*signals, *signals]
+    with pytest.raises(MemberError):
+        clock.do(RestartGame("a"))
+    clock.tick()
+
+
+def _refuse() -> None:
+    raise MemberError("it will not.")
