@@ -13,6 +13,7 @@ from actors.core.kernel.commands import MemberSpec
 from actors.core.kernel.errors import EngineError, FactoryError, ProtocolError, SoulfraError, told
 from actors.core.kernel.members import Birth, Member
 from actors.core.kernel.messages import (
+    UNREAD,
     Advance,
     Answer,
     Embodied,
@@ -95,7 +96,7 @@ class Host:
             try:
                 message = unpack(packed, Advance, Embodiment, Stand)
             except ProtocolError as error:
-                return pack(Refusal(0, error.code, error.message))
+                return pack(Refusal(UNREAD, error.code, error.message))
             return pack(self.answer(message))
 
     def heartbeat(self) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from actors.core.kernel.errors import MemberError
 from actors.core.kernel.fleets import Fleet
 from actors.core.kernel.lanes import Died, Heard, Rejoined, Signal
 from actors.core.kernel.members import Birth, Grant
-from actors.core.kernel.messages import Advance, Answer, Embodied, Embodiment, Message, Refusal
+from actors.core.kernel.messages import Advance, Answer, Embodied, Embodiment, Message, Refusal, pack, unpack
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
 from actors.hosts import Host
@@ -41,6 +41,11 @@ class LaneByHand(LocalLane):
         self.started = 0
         self._now_s = 0.0
         self._messages: list[Sent] = []
+        self._told: list[Signal] = []
+
+    def tell(self, signal: Signal) -> None:
+        """Lets the clock hear something once."""
+        self._told.append(signal)
 
     def start(self, host_id: str, placement: bytes) -> None:
         self.started += 1
@@ -56,6 +61,7 @@ class LaneByHand(LocalLane):
         sent, self._messages = self._messages, []
         arrived = [(host_id, message) for host_id, message in self.carry(sent) if host_id in self._hosts]
         signals = self.bring([Heard(host_id, self._hosts[host_id].answer(message)) for host_id, message in arrived])
+        signals, self._told = [*self._told, *signals], []
         if not signals:
             self._now_s += timeout_s
             assert self._now_s < 1_000, "the clock hangs"
@@ -124,3 +130,22 @@ def test_a_refusal_that_comes_twice_is_settled_once(clock: Clock) -> None:
 
 def _refuse() -> None:
     raise MemberError("it will not.")
+
+
+# --------------------------------------------------------------------------------------------- messages that cannot be read
+
+
+def test_what_a_host_could_not_read_is_refused_without_harm(clock: Clock) -> None:
+    clock.register()
+    host = Host(REALMS)
+
+    def garble(sent: list[Sent]) -> list[Sent]:
+        clock.lane.carry = lambda again: again
+        clock.lane.tell(Heard("host-1", unpack(host.answer_packed(pack(sent[0][1])[:9]))))
+        return []
+
+    clock.lane.carry = garble
+    clock.tick()
+    clock.tick()
+    assert clock.errors() == {}
+    assert not clock.fleet.recoveries

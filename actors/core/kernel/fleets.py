@@ -19,7 +19,7 @@ from actors.core.kernel.errors import EngineError, ProtocolError, SoulfraError, 
 from actors.core.kernel.keeping import Kept, Recovery, Waiting
 from actors.core.kernel.lanes import Beat, Died, Heard, Lane, Rejoined, Signal, Whereabouts
 from actors.core.kernel.members import Grant, Outbox
-from actors.core.kernel.messages import Advance, Answer, Embodied, Refusal, Stand
+from actors.core.kernel.messages import UNREAD, Advance, Answer, Embodied, Refusal, Stand
 from actors.core.kernel.settings import Settings
 
 IMPATIENT_AFTER_S = 0.25
@@ -130,7 +130,7 @@ class Fleet:
         elif isinstance(message, Embodied):
             if message.request == kept.embodying:
                 self._stand(kept, message)
-        elif isinstance(message, Refusal):
+        elif isinstance(message, Refusal) and message.request != UNREAD:  # what could not be read is asked again
             if message.request == kept.embodying:
                 self._give_up(kept, message)
             elif waited_for:
