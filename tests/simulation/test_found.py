@@ -149,3 +149,41 @@ def test_what_a_host_could_not_read_is_refused_without_harm(clock: Clock) -> Non
     clock.tick()
     assert clock.errors() == {}
     assert not clock.fleet.recoveries
+
+
+# -------------------------------------------------------------------------------------------- words to make a member, lost
+
+
+def lose_embodiments(clock: Clock, of: int) -> list[Message]:
+    """Loses the next so many words to make a member; returns what was lost so far."""
+    lost: list[Message] = []
+
+    def carry(sent: list[Sent]) -> list[Sent]:
+        arrived = []
+        for one in sent:
+            if isinstance(one[1], Embodiment) and len(lost) < of:
+                lost.append(one[1])
+            else:
+                arrived.append(one)
+        return arrived
+
+    clock.lane.carry = carry
+    return lost
+
+
+def test_the_word_to_make_a_member_is_said_again(clock: Clock) -> None:
+    lost = lose_embodiments(clock, 1)
+    clock.register()
+    assert len(lost) == 1
+    assert clock.lane.started == 1
+    assert clock.lane.now_s() < 10
+    clock.tick()
+
+
+def test_the_word_to_make_a_member_is_said_again_when_the_line_is_back(clock: Clock) -> None:
+    """On Ray's own lane a call that failed shows as a line that was cut."""
+    lose_embodiments(clock, 1)
+    clock.lane.tell(Rejoined("host-1"))
+    clock.register()
+    assert clock.lane.now_s() == 0
+    assert clock.lane.started == 1

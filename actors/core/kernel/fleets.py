@@ -16,7 +16,7 @@ from typing import Any
 from actors.core.kernel.commands import MemberSpec
 from actors.core.kernel.effects import Dispose, Effect, Exchange, Lost, Rebuild, Refused, Spawn
 from actors.core.kernel.errors import EngineError, ProtocolError, SoulfraError, UnknownMemberError
-from actors.core.kernel.keeping import Kept, Recovery, Waiting
+from actors.core.kernel.keeping import RESEND_AFTER_S, Kept, Recovery, Waiting
 from actors.core.kernel.lanes import Beat, Died, Heard, Lane, Rejoined, Signal, Whereabouts
 from actors.core.kernel.members import Grant, Outbox
 from actors.core.kernel.messages import UNREAD, Advance, Answer, Embodied, Refusal, Stand
@@ -118,9 +118,9 @@ class Fleet:
             case Beat(_, local_tick):
                 if kept is not None:
                     kept.beat_at, kept.beat_tick = self._lane.now_s(), local_tick
-            case Rejoined(host_id):
-                if kept is not None and kept.standing and kept.parcel is not None:
-                    self._lane.send(host_id, kept.parcel)
+            case Rejoined():
+                if kept is not None:
+                    self._ask_again(kept)
 
     def _hear(self, kept: Kept, message: Any) -> None:
         waited_for = kept.parcel is not None and message.request == kept.request  # else it is settled already
@@ -164,8 +164,16 @@ class Fleet:
         self._carried[kept.host_id] = kept
         self._requests += 1
         kept.embodying, kept.standing, kept.lost = self._requests, False, ""
-        kept.embodied_at = self._lane.now_s()
-        self._lane.send(kept.host_id, self._lane.pack(kept.embodiment(self._requests)))
+        kept.embodied_at = kept.sent_at = self._lane.now_s()
+        kept.resend_after_s = RESEND_AFTER_S
+        self._ask_again(kept)
+
+    def _ask_again(self, kept: Kept) -> None:
+        """Sends what a member's host owes an answer to: that the member stands, then the question."""
+        if kept.embodying:
+            self._lane.send(kept.host_id, self._lane.pack(kept.embodiment(kept.embodying)))
+        elif kept.standing and kept.parcel is not None:
+            self._lane.send(kept.host_id, kept.parcel)
 
     def _stand(self, kept: Kept, embodied: Embodied) -> None:
         """The member stands on its host: for the first time, or again."""
@@ -254,13 +262,18 @@ class Fleet:
             if not kept.standing:
                 if kept.embodying and now - kept.embodied_at > START_TIMEOUT_S:
                     self._mourn_silent(kept, START_TIMEOUT_S)
+                elif kept.embodying:
+                    self._ask_again_when_late(kept, now)
             elif now - kept.asked_at > self._settings.member_timeout_s:
                 self._mourn_silent(kept, self._settings.member_timeout_s)
             elif now - kept.asked_at >= IMPATIENT_AFTER_S:
-                if now - kept.sent_at > kept.resend_after_s:
-                    kept.sent_at, kept.resend_after_s = now, kept.resend_after_s * 2
-                    self._lane.send(kept.host_id, kept.parcel)
+                self._ask_again_when_late(kept, now)
                 self._lane.beat(kept.host_id)
+
+    def _ask_again_when_late(self, kept: Kept, now: float) -> None:
+        if now - kept.sent_at > kept.resend_after_s:
+            kept.sent_at, kept.resend_after_s = now, kept.resend_after_s * 2
+            self._ask_again(kept)
 
     def _mourn_silent(self, kept: Kept, timeout_s: float) -> None:
         self._mourn(kept.host_id, f"its process did not answer within {timeout_s:g} s", kept)
