@@ -187,3 +187,23 @@ def test_the_word_to_make_a_member_is_said_again_when_the_line_is_back(clock: Cl
     clock.register()
     assert clock.lane.now_s() == 0
     assert clock.lane.started == 1
+
+
+# ------------------------------------------------------------------------------------------- words to make a member, doubled
+
+
+def test_the_word_to_make_a_member_that_comes_late_once_more_does_not_undo_its_life() -> None:
+    host = Host(REALMS)
+    word = Embodiment(1, Birth("a", 7, "a"), MemberSpec("small:Scribe", encode({})))
+    embodied = host.answer(word)
+    assert isinstance(embodied, Embodied)
+    seat = host.seat
+    assert host.answer(word) == embodied
+    assert host.seat is seat
+    lived = host.answer(Advance(2, (Grant(1, "main", 1, 1, 10),)))
+    assert isinstance(lived, Answer)
+    refusal = host.answer(word)
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "protocol"
+    assert host.seat is seat
+    assert isinstance(host.answer(Advance(3, (Grant(1, "main", 2, 2, 10),))), Answer)
