@@ -207,3 +207,29 @@ def test_the_word_to_make_a_member_that_comes_late_once_more_does_not_undo_its_l
     assert refusal.code == "protocol"
     assert host.seat is seat
     assert isinstance(host.answer(Advance(3, (Grant(1, "main", 2, 2, 10),))), Answer)
+
+
+# ------------------------------------------------------------------------------------------------------------ patience
+
+
+def test_a_host_that_takes_over_has_as_much_time_as_the_one_before() -> None:
+    """Else the second host of a member whose first one hung would be given up at the first look, and the member with it."""
+    clock = Clock(member_timeout_s=20.0)
+    clock.register()
+    slow: list[Sent] = []
+
+    def carry(sent: list[Sent]) -> list[Sent]:
+        """The first host never answers a grant; the second one takes ten seconds for it."""
+        held = [one for one in sent if isinstance(one[1], Advance)]
+        slow.extend(one for one in held if one[0] != "host-1")
+        begun.extend([clock.lane.now_s()] if slow and not begun else [])
+        arrived = [one for one in sent if one not in held]
+        if begun and clock.lane.now_s() > begun[0] + 10:
+            arrived, slow[:] = arrived + slow, []
+        return arrived
+
+    begun: list[float] = []
+    clock.lane.carry = carry
+    clock.tick()
+    assert clock.errors() == {}
+    assert len(clock.fleet.recoveries) == 1

@@ -190,8 +190,9 @@ class Fleet:
         kept.standing = True
         elapsed_ms = (self._lane.now_s() - kept.died_at) * 1e3
         self.recoveries.append(Recovery(kept.member_id, self._control_tick, kept.reason, elapsed_ms, len(kept.since)))
-        if kept.parcel is not None:
-            self._lane.send(kept.host_id, kept.parcel)
+        kept.asked_at = kept.sent_at = self._lane.now_s()  # this host is asked only now, and has all the time there is
+        kept.resend_after_s = RESEND_AFTER_S
+        self._ask_again(kept)
 
     def _give_up(self, kept: Kept, refusal: Refusal) -> None:
         if kept.newborn:
