@@ -233,3 +233,19 @@ def test_a_host_that_takes_over_has_as_much_time_as_the_one_before() -> None:
     clock.tick()
     assert clock.errors() == {}
     assert len(clock.fleet.recoveries) == 1
+
+
+# ------------------------------------------------------------------------------------------------------------ restarts
+
+
+def test_a_restart_waits_for_a_host_that_is_on_its_way() -> None:
+    clock = Clock()
+    clock.register()
+    clock.do(QueueEvent("", "", "a", "note", encode({"poison": True})))
+    clock.tick()
+    clock.lane.tell(Died("host-1", "its process died"))
+    clock.fleet.tend()  # host-2 is told to bring it back, and has not answered yet
+    clock.do(RestartGame("a"))
+    clock.tick()
+    assert clock.lane.started == 2
+    assert clock.lane._hosts.keys() == {"host-2"}

@@ -214,7 +214,7 @@ class Fleet:
         self._awaited[kept.member_id] = kept
         if kept.standing:
             self._lane.send(kept.host_id, kept.parcel)
-        else:
+        elif not kept.embodying:  # else it is being brought back as it is
             kept.died_at = self._lane.now_s()
             self._embody(kept)
         outcome = self._gather()[kept.member_id]
