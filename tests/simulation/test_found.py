@@ -249,3 +249,16 @@ def test_a_restart_waits_for_a_host_that_is_on_its_way() -> None:
     clock.tick()
     assert clock.lane.started == 2
     assert clock.lane._hosts.keys() == {"host-2"}
+
+
+# -------------------------------------------------------------------------------------------------------------- births
+
+
+def test_a_host_that_dies_as_soon_as_its_member_stands_is_replaced(clock: Clock) -> None:
+    """The word that it stands and the word of its death may come at once."""
+    clock.lane.bring = lambda signals: [*signals, Died("host-1", "its process died")] if signals else []
+    clock.register()
+    clock.lane.bring = lambda signals: signals
+    clock.tick()
+    assert clock.errors() == {}
+    assert clock.lane.started == 2

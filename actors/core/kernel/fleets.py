@@ -179,7 +179,7 @@ class Fleet:
         """The member stands on its host: for the first time, or again."""
         kept.embodying = 0
         if kept.newborn:
-            kept.standing = True
+            kept.newborn, kept.standing = False, True
             kept.contract, kept.spec, kept.checkpoint = embodied.contract, embodied.spec, embodied.checkpoint
             self._settle(kept, embodied)
             return
