@@ -21,6 +21,8 @@ from actors.core.kernel.members import Birth, Contract, Grant, Outbox
 
 VERSION = 1
 """Grows when a message changes its meaning; both ends of a lane must have the same."""
+UNREAD = 0
+"""The request of a `Refusal` of what could not be read: nobody knows which question it was. No question has it."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, array_like=True, gc=False):

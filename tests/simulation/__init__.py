@@ -1,0 +1,1 @@
+"""Simulation testing of the clock."""
