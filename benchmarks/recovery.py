@@ -4,7 +4,8 @@
 
 Killed is by SIGKILL, from outside, whoever the dice choose (the player registry, too), while the clock runs. Told are how
 long each member took to stand again, from the moment the lane saw its host die, and the longest control tick, which is
-what the other members saw of it. With pauses of some seconds a killed spare has been replaced before the next kill. The digest chain is compared with that of the local engine.
+what the other members saw of it. With pauses of some seconds a spare that was used has been replaced before the next kill.
+The digest chain is compared with that of the local engine.
 """
 
 import argparse
