@@ -26,7 +26,8 @@ from orchestration.multiverse import Multiverse
 REALMS = Path(__file__).resolve().parent / "realms"
 
 
-def _ring(realms: int, seed: int, **where: Any) -> Multiverse:
+def ring(realms: int, seed: int, **where: Any) -> Multiverse:
+    """A multiverse of so many realms in a ring, with a player; see `Multiverse` for where."""
     mv = Multiverse(seed, control_tick_interval_ticks=1, realm_paths=[REALMS], realms_expected=realms, **where)
     ids = [f"member_{member:03}" for member in range(realms)]
     for member, realm_id in enumerate(ids):
@@ -39,7 +40,7 @@ def _ring(realms: int, seed: int, **where: Any) -> Multiverse:
 def measure(kills: int, realms: int, spares: int, lane: str, seed: int, pause_s: tuple[float, float]) -> dict[str, Any]:
     """Runs until so many processes have been killed and brought back; returns what it took, and whether anybody can tell."""
     dice = random.Random(seed)
-    with _ring(realms, seed, engine="ray", lane=lane, spare_hosts=spares) as mv:
+    with ring(realms, seed, engine="ray", lane=lane, spare_hosts=spares) as mv:
         mv.run(50)
         time.sleep(2.0)  # the spares are started when nobody has needed a host for a second
         done = threading.Event()
@@ -53,7 +54,7 @@ def measure(kills: int, realms: int, spares: int, lane: str, seed: int, pause_s:
         chain, control_ticks = mv.digest_chain(), mv.status().boundary.control_tick
         recoveries = mv.recoveries()
         errors = [game["error"] for game in mv.get_multiverse_state()["games"] if game["error"]]
-    with _ring(realms, seed, engine="local") as calm:
+    with ring(realms, seed, engine="local") as calm:
         calm.advance_to(control_ticks)
         equal = calm.digest_chain() == chain
     took = sorted(one["elapsed_ms"] for one in recoveries)
