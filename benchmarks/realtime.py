@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(", ".join(f"{name} {value}" for name, value in found.items()))
     print(
         f"{row['realms']} realms, {row['control_ticks']:,} control ticks of {row['interval_ms']} ms, {row['lane']} lane: late "
-        f"by {row['lateness_p99_ms']:.2f} ms (p99), {row['lateness_p999_ms']:.2f} ms (p99.9), {row['lateness_worst_ms']:.2f} ms "
+        f"by {row['lateness_p99_ms']:.2f} ms (p99), {row['lateness_p999_ms']:.2f} (p99.9), {row['lateness_worst_ms']:.2f} "
         f"(worst); {row['skipped']} skipped; longest control tick {row['tick_worst_ms']:.1f} ms"
     )
     if options.json is not None:
