@@ -8,12 +8,16 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python; d
 INSTALLED := $(VENV)/.installed
 DEMO_REPORT := out/demo.html
 
-.PHONY: demo test lint tests bench clean help
+SEEDS ?= 10000
+
+.PHONY: demo test lint tests bench soak mutations clean help
 
 help:
 	@echo "make demo   three realms on Ray, 60 control ticks, and a report in $(DEMO_REPORT)"
 	@echo "make test   style, types and all tests"
 	@echo "make bench  the City beside Mesa"
+	@echo "make soak   SEEDS=10000: as many simulated runs in which everything goes wrong"
+	@echo "make mutations  whether the simulation notices faults put into the code on purpose"
 	@echo "make clean  removes the virtual environment and what was made"
 
 demo: $(INSTALLED)
@@ -33,6 +37,12 @@ tests: $(INSTALLED)
 bench: $(INSTALLED)
 	@mkdir -p out
 	@$(BIN)/python -m benchmarks.city --json out/bench_city.json
+
+soak: $(INSTALLED)
+	@$(BIN)/python -m tests.simulation soak --seeds $(SEEDS)
+
+mutations: $(INSTALLED)
+	@$(BIN)/python -m tests.simulation mutations
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "soulfra needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=/path/to/python" >&2; exit 1; }
