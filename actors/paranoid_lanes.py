@@ -19,9 +19,10 @@ import msgspec
 
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import MemberSpec
+from actors.core.kernel.digests import member_digest
 from actors.core.kernel.errors import EngineError, MemberError, NondeterminismError
 from actors.core.kernel.lanes import Heard, Signal
-from actors.core.kernel.members import CAPTURED, NONE, Birth
+from actors.core.kernel.members import CAPTURED, NONE, Birth, Contract
 from actors.core.kernel.messages import (
     Advance,
     Answer,
@@ -33,6 +34,7 @@ from actors.core.kernel.messages import (
     pack,
     unpack,
 )
+from actors.core.kernel.states import decode_state
 from actors.divergences import answer_difference, state_difference
 from actors.doubles import FORKING, STAYING, Double
 from actors.lanes import LocalLane
@@ -47,7 +49,7 @@ class _Life(NamedTuple):
 
     birth: Birth
     spec: MemberSpec
-    recovery: str
+    contract: Contract
     double: "_Worker | None"
 
 
@@ -110,17 +112,28 @@ class ParanoidLane(LocalLane):
             NondeterminismError: a member was not the same in another process.
             EngineError: a double has ended, or did not answer.
         """
-        asked = dict(self._sent)
-        checks = {host_id: check for host_id, message in asked.items() if (check := self._begin(host_id, message))}
-        signals = super().receive(timeout_s)
-        for signal in signals:
-            if isinstance(signal, Heard):
-                host_id, answer = signal.host_id, signal.message
-                if isinstance(answer, Embodied):
-                    self._note(host_id, asked[host_id], answer)
-                elif host_id in checks:
-                    self._compare(host_id, asked[host_id], answer, checks[host_id])
-        return signals
+        asked, self._sent = self._sent, {}
+        answered: dict[str, Signal] = {}
+        for step in range(max((_steps(message) for message in asked.values()), default=0)):
+            # One grant after another, although a window has many, so that what differs is found in its control tick.
+            now = {
+                host_id: _step(message, step)
+                for host_id, message in asked.items()
+                if step < _steps(message) and not _has_failed(answered.get(host_id))
+            }
+            checks = {host_id: check for host_id, message in now.items() if (check := self._begin(host_id, message))}
+            self._sent = dict(now)
+            for signal in super().receive(timeout_s):
+                if isinstance(signal, Heard):
+                    self._look_at(signal, now[signal.host_id], checks.get(signal.host_id))
+                    answered[signal.host_id] = _joined(answered.get(signal.host_id), signal)
+        return list(answered.values())
+
+    def _look_at(self, heard: Heard, asked: Message, check: "_Check | None") -> None:
+        if isinstance(heard.message, Embodied):
+            self._note(heard.host_id, asked, heard.message)
+        elif check is not None:
+            self._compare(heard.host_id, asked, heard.message, check)
 
     # ----------------------------------------------------------------------------------------------------- asking
 
@@ -131,7 +144,7 @@ class ParanoidLane(LocalLane):
             return None
         if life.double is not None:
             return _Check(life, None, life.double.ask(message), life.double.double.hash_seed)
-        if life.recovery != CAPTURED or not isinstance(message, Advance):
+        if life.contract.recovery != CAPTURED or not isinstance(message, Advance):
             return None
         try:
             before = self._hosts[host_id].seat.copy()
@@ -163,7 +176,7 @@ class ParanoidLane(LocalLane):
         if recovery not in (CAPTURED, NONE):
             worker = _Worker(STAYING, self._hash_seeds[0])
             self._by_birth.add(birth.member_id)
-        self._lives[host_id] = _Life(birth, spec, recovery, worker)
+        self._lives[host_id] = _Life(birth, spec, embodied.contract, worker)
         if worker is not None:
             again = msgspec.structs.replace(asked, spec=spec, again=True)
             there = _read(worker.ask(again), birth.member_id, "when it was made")[0]
@@ -188,19 +201,22 @@ class ParanoidLane(LocalLane):
                 refusal = there if isinstance(there, Refusal) else here
                 found = f"only one of the two answers: {getattr(refusal, 'message', '')}"
         elif isinstance(here, Answer) and isinstance(there, Answer):
-            found = self._state_difference(host_id, here, there) or answer_difference(here, there)
+            found = self._state_difference(host_id, check.life, here, there) or answer_difference(here, there)
         if found:
             raise NondeterminismError(
                 f"{when}, {member_id} was not the same in another process (hash seed {check.hash_seed}): {found}."
             )
 
-    def _state_difference(self, host_id: str, here: Answer, there: Answer) -> str:
+    def _state_difference(self, host_id: str, life: _Life, here: Answer, there: Answer) -> str:
         if here.outboxes[-1].failure is not None or there.checkpoint is None:
             return ""
         with contextlib.suppress(MemberError, ValueError):  # its next digest will say what cannot be captured
-            document = self._hosts[host_id].seat.copy().document
-            if document != there.checkpoint.document:
-                return state_difference(document, there.checkpoint.document)
+            now = self._hosts[host_id].seat.copy()
+            if now.document != there.checkpoint.document:
+                return state_difference(now.document, there.checkpoint.document)
+            identity = (life.birth.member_id, life.contract.kind, now.local_tick, now.sequence)
+            if now.digest != member_digest(*identity, decode_state(now.document)):
+                return "its digest is not that of its state: something has changed that it does not tell as touched"
         return ""
 
     # ----------------------------------------------------------------------------------------------------- the end
@@ -223,6 +239,34 @@ class ParanoidLane(LocalLane):
         for worker in self._forking:
             worker.close()
         self._forking = []
+
+
+def _steps(message: Message) -> int:
+    return len(message.grants) if isinstance(message, Advance) else 1
+
+
+def _step(message: Message, step: int) -> Message:
+    """One grant of a question that may have more; a checkpoint is due with the last."""
+    if not isinstance(message, Advance):
+        return message
+    last = step == len(message.grants) - 1
+    return Advance(message.request, message.grants[step : step + 1], message.checkpoint and last)
+
+
+def _joined(before: Signal | None, heard: Heard) -> Heard:
+    """The answer to a whole question, as far as it has come."""
+    if isinstance(before, Heard) and isinstance(before.message, Answer) and isinstance(heard.message, Answer):
+        outboxes = (*before.message.outboxes, *heard.message.outboxes)
+        return Heard(heard.host_id, msgspec.structs.replace(heard.message, outboxes=outboxes))
+    return heard
+
+
+def _has_failed(answered: Signal | None) -> bool:
+    """Whether nothing more is asked of a member, for its turn was discarded or it did not answer at all."""
+    if not isinstance(answered, Heard):
+        return False
+    message = answered.message
+    return not isinstance(message, Answer) or message.outboxes[-1].failure is not None
 
 
 def _moment(asked: Message) -> str:

@@ -134,6 +134,32 @@ def test_what_is_said_is_compared():
             mv.run(5)
 
 
+def test_what_is_said_not_to_have_been_touched_is_hashed_anew():
+    with opened() as mv:
+        mv.register_game("leaking", "leaks:Untouched", params={"leak_at": 25})
+        with pytest.raises(
+            NondeterminismError, match=r"in control tick 3, leaking .*its digest is not that of its state"
+        ):
+            mv.run(5)
+
+
+@pytest.mark.parametrize("lookahead", [1, 4])
+def test_a_window_is_looked_into_tick_by_tick(lookahead):
+    with opened(lookahead_control_ticks=lookahead) as mv:
+        mv.register_game("innocent", "small:Ring", params={"shouts": True})
+        mv.register_game("leaking", "leaks:Hash", params={"leak_at": 55})
+        with pytest.raises(NondeterminismError, match=r"in control tick 6, leaking .*figures\[7\]\.value"):
+            mv.run(9)
+    chains = []
+    for paranoid in (False, True):
+        with opened(lookahead_control_ticks=lookahead, paranoid=paranoid) as mv:
+            for number in range(2):
+                mv.register_game(f"ring_{number}", "small:Ring", params={"shouts": True, "raise_at": 70 + number * 100})
+            mv.run(10)
+            chains.append(mv.digest_chain())
+    assert chains[0] == chains[1]
+
+
 def test_totals_are_compared():
     with opened() as mv:
         mv.register_game("leaking", "leaks:Embezzler", params={"leak_at": 25})

@@ -155,6 +155,17 @@ class Forgetful(Leak):
         self.figures = np.minimum(self.figures, 25)
 
 
+class Untouched(Leak):
+    """Has changed what it says it has not touched; its column is large enough to be hashed in chunks."""
+
+    def __init__(self, birth, *, leak_at=0):
+        super().__init__(birth, leak_at=leak_at)
+        self.figures = np.zeros(10_000, dtype=np.int64)
+
+    def touched(self):
+        return {} if self.figures[0] > self.leak_at else None
+
+
 class Talkative(Leak):
     """Its state is the same everywhere; what it says is not."""
 
