@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from uuid import uuid4
 
 from actors.clocks import CLOCK, FAST, FOREVER, Metrics, Pace, Status
@@ -29,9 +29,12 @@ from actors.core.kernel.events import CrossGameEvent, Event, Trace, checked_carr
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import State, decode_state
 from actors.core.kernel.ticking import TickRecord
-from actors.lanes import PLACEMENT_OPTIONS
+from actors.lanes import PLACEMENT_OPTIONS, LocalLane
 from orchestration.engines import Engine, LocalEngine, Ticket
 from orchestration.players import Players
+
+if TYPE_CHECKING:
+    from actors.paranoid_lanes import ParanoidLane
 
 T = TypeVar("T")
 
@@ -58,6 +61,8 @@ class Multiverse:
         vault: where its history is kept: a SQLite file, or a PostgreSQL URL. With history there already, it goes on where
             that ends. Without a vault it lives as long as this driver, though not only as long as its clock's process.
         detached: whether it outlives this driver; `attach` finds it again by its name.
+        paranoid: whether every member is made again from its capture in another process and asked the same there, in
+            every control tick; on the local engine. A run in which something differs stops and says what.
         settings: more of `Settings`, by name.
 
     Raises:
@@ -79,6 +84,7 @@ class Multiverse:
         realms_expected: int = 0,
         vault: str | Path | None = None,
         detached: bool = False,
+        paranoid: bool = False,
         **settings: Any,
     ) -> None:
         self.name = name
@@ -91,7 +97,25 @@ class Multiverse:
         )
         paths = tuple(str(_folder(path)) for path in realm_paths)
         home = _home(name, vault, detached=detached)
-        self._set_up(_engine(self.settings, engine, lane, address, paths, realms_expected, home, detached=detached))
+        self._doubling: ParanoidLane | None = _paranoid_lane(engine, paths) if paranoid else None
+        try:
+            self._set_up(
+                _engine(
+                    self.settings,
+                    engine,
+                    lane,
+                    address,
+                    paths,
+                    realms_expected,
+                    home,
+                    self._doubling,
+                    detached=detached,
+                )
+            )
+        except BaseException:
+            if self._doubling is not None:
+                self._doubling.close()
+            raise
 
     def _set_up(self, engine: Engine) -> None:
         self._engine = engine
@@ -116,7 +140,7 @@ class Multiverse:
 
         engine = RayEngine.found(_a(str, name, "name"), address)
         mv = cls.__new__(cls)
-        mv.name, mv._closed, mv.settings = name, False, engine.settings
+        mv.name, mv._closed, mv.settings, mv._doubling = name, False, engine.settings, None
         mv._set_up(engine)
         return mv
 
@@ -429,6 +453,15 @@ class Multiverse:
         self._recoveries += [one for one in self._call("recoveries") if one not in self._recoveries]
         return list(self._recoveries)
 
+    def paranoia(self) -> dict[str, Any] | None:
+        """What a paranoid run has compared; None if this is none.
+
+        Returns:
+            checks (answers compared), from_birth (members with a double from their birth on, for they cannot be
+            captured), unchecked (members that are not compared, with the reason).
+        """
+        return None if self._doubling is None else self._doubling.report()
+
     def journal(self) -> list[JournalEntry]:
         """Every outside input so far, in order."""
         return self._call("journal")  # type: ignore[no-any-return]
@@ -501,6 +534,7 @@ def _engine(
     realm_paths: tuple[str, ...],
     realms_expected: int,
     home: tuple[str, str] | None,
+    local_lane: LocalLane | None,
     *,
     detached: bool,
 ) -> Engine:
@@ -515,13 +549,23 @@ def _engine(
             raise SettingsError("the local engine has no lane; leave it out, or use engine='ray'.")
         if detached:
             raise SettingsError("on the local engine nothing outlives this process; use engine='ray'.")
-        return LocalEngine(settings, realm_paths, home=home)
+        return LocalEngine(settings, realm_paths, local_lane, home)
     from actors.ray_clocks import Home  # Ray takes half a second to import; the local engine needs none
     from orchestration.ray_engines import RayEngine
 
     kept = None if home is None else Home(*home)
     hosts = realms_expected + 1
     return RayEngine(settings, realm_paths, address, hosts, lane or LANES[0], kept, detached=detached)
+
+
+def _paranoid_lane(engine: str, realm_paths: tuple[str, ...]) -> "ParanoidLane":
+    if engine != "local":
+        raise SettingsError(
+            f"paranoid needs engine='local', not {engine!r}; the engines live the same life, so what differs shows there."
+        )
+    from actors.paranoid_lanes import ParanoidLane  # what it stands on takes its time to import
+
+    return ParanoidLane(realm_paths)
 
 
 def _home(name: str, vault: str | Path | None, *, detached: bool) -> tuple[str, str] | None:
