@@ -123,7 +123,8 @@ MUTATIONS = (
         "a member is brought back as if it were new", KEEPING, "self.spec, not self.newborn,", "self.spec, False,"
     ),
     # The fleet.
-    _mutation("an old answer is taken", FLEETS, "kept.parcel is not None and message.request == kept.request", "kept.parcel is not None"),
+    _mutation("an old answer is taken", FLEETS, "kept.request != answer.request or ", ""),
+    _mutation("an old refusal is taken", FLEETS, "kept.parcel is not None and message.request == kept.request", "kept.parcel is not None"),
     _mutation("a settled question is settled again", FLEETS, "kept.parcel is not None and message.request == kept.request", "message.request == kept.request"),
     _mutation(
         "a host that was given up is heard",
@@ -145,7 +146,7 @@ MUTATIONS = (
         "            self._lane.send(kept.host_id, kept.parcel)\n\n    def _stand",
     ),
     _mutation("nothing is asked again", FLEETS, "if now - kept.sent_at > kept.resend_after_s:", "if False:"),
-    _mutation("nobody loses patience", FLEETS, "            self._lose_patience()\n", ""),
+    _mutation("nobody loses patience", FLEETS, "                self._lose_patience()\n", "                pass\n"),
     _mutation("the second host has no time", FLEETS, "        kept.asked_at = kept.sent_at = self._lane.now_s()  #", "        kept.sent_at = self._lane.now_s()  #"),
     _mutation("a member may die three times", FLEETS, "elif kept.deaths > 1:", "elif kept.deaths > 2:"),
     _mutation("a member may die once", FLEETS, "elif kept.deaths > 1:", "elif kept.deaths > 0:"),
@@ -159,7 +160,7 @@ MUTATIONS = (
     _mutation("a late copy of the word to make a member undoes its life", HOSTS, "if self._made_by == embodiment.request:", "if False:"),
     # The clock's tables.
     _mutation("a restart goes on counting", SEQUENCING, "        seated.number = status.number  #", "        #"),
-    _mutation("a loss is not journaled", TICKING, '            self._decide(f"{member_id}: {outbox.reason}")\n', ""),
+    _mutation("a loss is not journaled", TICKING, "            self._note(None, Decision(member_id, self._occasion, outbox.reason))\n", ""),
     _mutation("the mail of a lost member is lost", TICKING, "        for event in grant.inbox:\n            self.post.bury(", "        for event in ():\n            self.post.bury("),
     Mutation(
         "what is said is ordered by arrival",

@@ -155,7 +155,7 @@ class Run:
         told = {member_id: self.decisions.get(self.key(effect, member_id)) for member_id in effect.grants}
         decided = {member_id: outcome for member_id, outcome in told.items() if outcome is not None}
         asked = {member_id: batch for member_id, batch in effect.grants.items() if member_id not in decided}
-        return {**(self.fleet.perform(Exchange(asked)) if asked else {}), **decided}
+        return {**(self.fleet.perform(Exchange(asked, effect.occasion)) if asked else {}), **decided}
 
     def state(self, member_id: str) -> State | None:
         """A member's state at the present boundary; None if nobody has it."""

@@ -68,7 +68,7 @@ def test_the_worlds_are_rich() -> None:
         flows += sum(record.events_propagated for record in run.records)
         failed += sum(len(record.failures) for record in run.records)
         errors += sum(1 for reply in run.replies if reply.error_code)
-        removed += sum(run.sequencer._removals.values())
+        removed += sum(run.sequencer.removals.values())
     assert kinds == {"players", "city", "ring", "scribe", "letterbox", "diary"}
     assert flows > 3_000
     assert min(failed, errors, removed) > 10
