@@ -15,13 +15,15 @@ from actors.core.kernel.errors import EngineError, SoulfraError
 from actors.core.kernel.keeping import KeptTable
 from actors.core.kernel.settings import Settings
 from actors.vaults.records import JournalRow, Keyframe
-from actors.vaults.vaults import Vault
+from actors.vaults.vaults import Vault, open_vault
 
 KEYFRAME_INTERVAL_S = 5.0
 """How long the clock may have run since the last keyframe: a successor repeats about as much."""
 KEYFRAME_SHARE = 20
 """Writing keyframes may take one part in so many of the time."""
 TABLES = "clock"
+ORDERS = "@orders"
+"""The branch of a vault's journal with what was decided about running and standing; no part of any history."""
 MEMBER_PREFIX = "member "
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -52,6 +54,7 @@ class Chronicle:
         founding: what it is founded with, if it is new.
 
     Attributes:
+        name: of the multiverse.
         epoch: this clock's; every clock before it is stale.
         founding: what the multiverse was founded with.
         resumes: whether there is history to go on from.
@@ -59,9 +62,9 @@ class Chronicle:
 
     def __init__(self, vault: Vault | None, name: str, founding: Founding) -> None:
         self._vault = vault
-        self._name = name
+        self.name = self._name = name
         self.epoch, self.founding, self.resumes = 1, founding, False
-        self._written = 0
+        self._written = self._orders = 0
         self._keyframe_due = time.monotonic() + KEYFRAME_INTERVAL_S
         self._keyframe_writer: threading.Thread | None = None
         self._keyframe_error = ""
@@ -74,6 +77,52 @@ class Chronicle:
     def remembers(self) -> bool:
         """Whether there is a vault."""
         return self._vault is not None
+
+    @property
+    def where(self) -> str:
+        """What the vault is called in messages, without secrets; "" without one."""
+        return "" if self._vault is None else self._vault.where
+
+    @property
+    def durability(self) -> str:
+        """In plain words, what survives what."""
+        return "Without a vault, history ends with the clock." if self._vault is None else self._vault.durability
+
+    @property
+    def shared(self) -> bool:
+        """Whether history survives losing the clock's node."""
+        return self._vault is not None and self._vault.shared
+
+    def check(self) -> None:
+        """Makes sure that nobody has taken over.
+
+        Raises:
+            StaleEpochError: somebody has.
+            VaultError: the vault cannot be read.
+        """
+        if self._vault is not None:
+            self._vault.check(self._name, self.epoch)
+
+    # ----------------------------------------------------------------------------------------------------- orders
+
+    def standing_order(self) -> str:
+        """The last order, which holds for a clock that takes over; "" if nobody has ordered anything yet."""
+        if self._vault is None:
+            return ""
+        orders = [row.kind for row in self._vault.rows(self._name, ORDERS)]
+        self._orders = len(orders)
+        return orders[-1] if orders else ""
+
+    def order(self, order: str, control_tick: int) -> None:
+        """Writes down what the clock is to do from here on.
+
+        Raises:
+            VaultError: it could not be written.
+        """
+        if self._vault is not None:
+            row = JournalRow(ORDERS, self._orders + 1, control_tick, "", order, "", b"")
+            self._vault.append(self._name, self.epoch, [row])
+            self._orders += 1
 
     # --------------------------------------------------------------------------------------------------- writing
 
@@ -88,7 +137,7 @@ class Chronicle:
             return
         fresh = [entry for entry in journal if entry.position > self._written]
         if not fresh:
-            self._vault.check(self._name, self.epoch)
+            self.check()
             return
         self._vault.append(self._name, self.epoch, [self._row(entry) for entry in fresh])
         self._written = fresh[-1].position
@@ -179,13 +228,29 @@ class Chronicle:
         """Notes that the journal up to here has been read, not written anew."""
         self._written = position
 
-    def close(self) -> None:
-        """Waits for what is being written."""
+    def finish(self) -> None:
+        """Waits for the keyframe that is being written."""
         writer = self._keyframe_writer
         if writer is not None:
             writer.join()
+
+    def close(self) -> None:
+        """Waits for what is being written."""
+        self.finish()
         if self._vault is not None:
             self._vault.close()
+
+
+def founding_in(vault: str, name: str) -> Founding | None:
+    """What a multiverse in a vault was founded with; None if the vault does not know it. A file is made if there is none.
+
+    Raises:
+        VaultError: the vault cannot be opened, read or written.
+        EngineError: it is of another version of this project.
+    """
+    with open_vault(vault) as opened:
+        found = next((one for one in opened.multiverses() if one.name == name), None)
+        return None if found is None else _read_founding(found.founding, opened.where)
 
 
 def _read_founding(document: bytes, where: str) -> Founding:

@@ -5,6 +5,8 @@ commands in at every boundary; while no run holds it, whoever brings a command c
 """
 
 import contextlib
+import os
+import socket
 import threading
 import time
 from collections import deque
@@ -19,7 +21,16 @@ from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, MemberSpec, Reply
 from actors.core.kernel.effects import Script, T
-from actors.core.kernel.errors import CommandRefusedError, EngineError, SoulfraError
+from actors.core.kernel.errors import (
+    CommandRefusedError,
+    EngineError,
+    SoulfraError,
+    StaleEpochError,
+    UnreachableVaultError,
+    VaultError,
+    error_from,
+    told,
+)
 from actors.core.kernel.events import Trace
 from actors.core.kernel.fleets import Fleet
 from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
@@ -38,6 +49,8 @@ SERIES_ROWS_KEPT_MAX = 1_000_000
 """Rows of series (one per realm and control tick) kept for export."""
 FOREVER = SEED_MAX
 """The control tick that a run without a bound goes to."""
+STAND, SET_UP, REALTIME, AS_FAST_AS_IT_CAN = "stand", "set up", "realtime", "fast"
+"""Orders to a clock. They hold for its successors, too."""
 CLOCK = "@clock"
 """What the clock itself is called among those that were brought back."""
 COMMANDS_PER_ROUND_MAX = 1_000
@@ -46,6 +59,11 @@ DESCRIBE_INTERVAL_S = 0.02
 """How old the description of a clock that runs may be; making one costs microseconds a realm."""
 TEND_INTERVAL_S = 0.05
 """How often a clock that stands looks after its hosts."""
+LOOK_AFTER_INTERVAL_S = 1.0
+"""How often a clock looks after its ground: whether another clock has taken over, whether nodes are to be left."""
+VAULT_PATIENCE_S = 60.0
+"""How long a clock waits for a vault's server that has gone away before it breaks off; a restart takes seconds."""
+VAULT_RETRY_S = 0.25
 WAITING_SAYS_SO_AFTER_S = 0.5
 """A clock that waits explains itself within a second; half of it is for asking."""
 
@@ -83,8 +101,11 @@ class Status(msgspec.Struct, frozen=True):
         state: what `get_multiverse_state` shows.
         recent_events_propagated: deliveries in the last control tick.
         lateness: of the present or the last run in real time.
-        waiting: who the clock waits for, in plain words; empty if it does not.
+        waiting: who or what the clock waits for, in plain words; empty if it does not.
         chain: the digest chain so far, hexadecimal.
+        epoch: which clock of this multiverse this is, counted from 1.
+        trouble: why the clock cannot go on; "" if it can.
+        notices: what people should know while it goes on.
     """
 
     boundary: Boundary
@@ -94,6 +115,35 @@ class Status(msgspec.Struct, frozen=True):
     lateness: Lateness
     waiting: tuple[str, ...]
     chain: str
+    epoch: int = 1
+    trouble: str = ""
+    notices: tuple[str, ...] = ()
+
+
+class About(msgspec.Struct, frozen=True):
+    """What does not change while a clock lives.
+
+    Attributes:
+        name: of the multiverse.
+        settings: what it was founded with.
+        lane: how its members are reached.
+        vault: what the vault is called, without secrets; "" without one.
+        durability: in plain words, what survives what.
+        resumed: whether it went on from history that was there.
+        order: what it was last told to do: one of the paces, `STAND`, `SET_UP`; "" if nothing yet.
+        process_id: of the clock.
+        node: where it lives.
+    """
+
+    name: str
+    settings: Settings
+    lane: str
+    vault: str
+    durability: str
+    resumed: bool
+    order: str
+    process_id: int
+    node: str
 
 
 class MasterClock:
@@ -116,27 +166,67 @@ class MasterClock:
         self._lane = lane
         self._fleet = Fleet(settings, lane)
         self._fleet.prepare(hosts)
-        self._chronicle = no_chronicle(settings) if chronicle is None else chronicle()
-        self._sequencer = Sequencer(self._chronicle.founding.settings, self._chronicle.epoch)
+        self._open_chronicle = chronicle
+        self._chronicle = no_chronicle(settings)
+        self._sequencer = Sequencer(settings, self._chronicle.epoch)
         self._turn = threading.Lock()
         self._queue: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._guard = threading.Lock()
         self._run: threading.Event | None = None  # ends the run that is under way or waits for its turn
         self._closed = self._ticking = self._paused = False
-        self._broken = ""
+        self._broken = self._unable = self._taking_up = self._vault_waits = ""
+        self._unable_code = EngineError.code
+        self._stands = threading.Event()
+        self._looked_after_at = time.monotonic()
         self._records: deque[TickRecord] = deque(maxlen=RECORDS_KEPT_MAX)
         self._elapsed_ms: deque[float] = deque(maxlen=RECORDS_KEPT_MAX)
         self._series: deque[tuple[int, str, int, dict[str, float]]] = deque(maxlen=SERIES_ROWS_KEPT_MAX)
         self._series_dropped = 0
         self._elapsed_total_ms = self._described_at = 0.0
         self._schedule: Schedule | None = None
-        if self._chronicle.resumes:
-            self._resume()
-        else:
-            self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
+        self._keeps = True
+        self._ordered = ""
         self._state = self._describe()
-        if lane.hosts_may_die:
+        self._turn.acquire()  # given back when it stands
+        self._take_place()
+
+    def _take_place(self) -> None:
+        """Takes the clock's place before anything else; a clock with a process of its own answers meanwhile."""
+        self._stand_up()
+        self._check_able()
+
+    def _stand_up(self) -> None:
+        """Opens the history and takes it up, or begins one; holds the clock's turn meanwhile."""
+        try:
+            if self._open_chronicle is not None:
+                self._taking_up = "opening its vault"
+                self._chronicle = self._open_chronicle()
+                self._sequencer = Sequencer(self._chronicle.founding.settings, self._chronicle.epoch)
+            self._ordered = self._chronicle.standing_order()
+            if self._chronicle.resumes:
+                self._resume()
+            else:
+                self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
+        except SoulfraError as error:
+            self._unable, self._unable_code = error.message, error.code
+        except BaseException as error:
+            self._unable = f"the clock cannot take its place: {told(error)}."
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._taking_up = ""
+            self._state = self._describe()
+            self._turn.release()
+            self._stands.set()
+        self._drain_if_idle()
+        if self._unable:
+            self._fleet.close()
+        elif self._lane.hosts_may_die:
             threading.Thread(target=self._tend, name="soulfra-tend", daemon=True).start()
+
+    def _check_able(self) -> None:
+        if self._unable:
+            raise error_from(self._unable_code, self._unable)
 
     # -------------------------------------------------------------------------------------------------- commands
 
@@ -193,13 +283,54 @@ class MasterClock:
 
     def _seal(self) -> SoulfraError | None:
         """Makes durable what was decided. What goes wrong there is the end of this clock: it may not answer any more."""
-        try:
-            if not self._closed:
-                self._chronicle.seal(self._sequencer.journal)
-        except SoulfraError as error:
-            self._broken = error.message.rstrip(".")
-            return error
+        return None if self._unable else self._insist(lambda: self._chronicle.seal(self._sequencer.journal))
+
+    def _insist(self, write: Callable[[], None]) -> SoulfraError | None:
+        """Writes to the vault, if need be when its server is back. What goes wrong is the end of this clock."""
+        give_up = time.monotonic() + VAULT_PATIENCE_S
+        while not self._closed:
+            try:
+                write()
+            except UnreachableVaultError as error:  # nothing was written; it may come back
+                if time.monotonic() > give_up:
+                    return self._break_off(error)
+                self._vault_waits = f"waiting for the vault, and nothing is answered meanwhile: {error.message}"
+                time.sleep(VAULT_RETRY_S)
+            except SoulfraError as error:
+                return self._break_off(error)
+            else:
+                break
+        self._vault_waits = ""
         return None
+
+    def _break_off(self, error: SoulfraError) -> SoulfraError:
+        self._broken = error.message.rstrip(".")
+        self._vault_waits = ""
+        if isinstance(error, StaleEpochError):
+            self._fleet.close()  # its hosts are of no use to anybody any more
+        return error
+
+    def _look_after(self) -> None:
+        """Now and then, at a boundary: has another clock taken over, and does the ground hold?
+
+        Raises:
+            StaleEpochError: another has; this one has broken off.
+        """
+        now = time.monotonic()
+        if now - self._looked_after_at < LOOK_AFTER_INTERVAL_S or self._broken or self._closed:
+            return
+        self._looked_after_at = now
+        self._fleet.tend()
+        try:
+            self._chronicle.check()
+        except StaleEpochError as error:
+            raise self._break_off(error) from None
+        except VaultError:  # it cannot be read, which says nothing about another clock; writing will tell
+            pass
+        self._look_after_nodes()
+
+    def _look_after_nodes(self) -> None:
+        """At a boundary; where there are nodes, some may have to be left."""
 
     def _tend(self) -> None:
         """Looks after the hosts while the clock stands; while it runs, it does so itself."""
@@ -209,6 +340,9 @@ class MasterClock:
                 try:
                     if not self._closed and not self._broken:
                         self._fleet.tend()
+                        self._look_after()
+                except StaleEpochError:
+                    continue  # it has broken off
                 except BaseException as error:  # as in a script: nobody knows what is half done
                     self._broken = f"{type(error).__name__}: {error}".rstrip(": .")
                 finally:
@@ -217,17 +351,26 @@ class MasterClock:
 
     # --------------------------------------------------------------------------------------------------- taking over
 
+    def _write_keyframe(self) -> None:
+        """Writes this boundary down and waits for it: whoever takes over has nothing to live again."""
+        if self._chronicle.remembers:
+            self._chronicle.finish()
+            self._chronicle.write_keyframe(self._sequencer.control_tick, self._standing())
+            self._chronicle.finish()
+
     def _standing(self) -> Standing:
         return Standing(tables_of(self._sequencer), self._fleet.tables())
 
     def _resume(self) -> None:
         """Takes up where the clock before this one stood: the last keyframe, then everything since once more."""
         begun = time.monotonic()
+        self._taking_up = "reading its history"
         standing = self._chronicle.latest_standing()
         if standing is None:
             self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
         else:
             restore_tables(self._sequencer, standing.tables)
+            self._taking_up = f"bringing back its members at control tick {self._sequencer.control_tick}"
             self._fleet.restore(standing.members)
         first = self._sequencer.control_tick
         entries = self._chronicle.entries_since(self._sequencer.position)
@@ -237,10 +380,13 @@ class MasterClock:
             for entry in entries
             if entry.decision is not None
         }
+        last = entries[-1].control_tick if entries else first
         for entry in entries:
             while self._sequencer.control_tick < entry.control_tick:
+                self._tell_progress(last)
                 self._live(1)  # one by one: what was decided in the midst of a window must come out there
             if entry.position > self._sequencer.position:
+                self._tell_progress(last)
                 self._live_again(entry)
         self._fleet.decided = {}
         self._sequencer.journal.clear()
@@ -249,6 +395,11 @@ class MasterClock:
         self._fleet.recoveries.append(
             Recovery(CLOCK, self._sequencer.control_tick, "the clock was started again", elapsed_ms, lived)
         )
+
+    def _tell_progress(self, last: int) -> None:
+        self._taking_up = f"living its history again: control tick {self._sequencer.control_tick} of {last}"
+        if time.monotonic() - self._described_at >= DESCRIBE_INTERVAL_S:
+            self._state = self._describe()
 
     def _live_again(self, entry: JournalEntry) -> None:
         if entry.command is not None:
@@ -273,6 +424,7 @@ class MasterClock:
         self._at_boundary(live)
 
     def _check_open(self) -> None:
+        self._check_able()
         if self._closed:
             raise EngineError("the clock is closed; make a new multiverse.")
 
@@ -307,6 +459,10 @@ class MasterClock:
             CommandRefusedError: another run holds the clock.
             EngineError: the clock is closed, or broke off in the middle of something.
         """
+        return self._carry_on(self._claim(), control_tick, pace)
+
+    def _claim(self) -> threading.Event:
+        """Makes the next run the caller's, or says why not."""
         stop = threading.Event()
         with self._guard:
             self._check_open()
@@ -314,6 +470,9 @@ class MasterClock:
             if self._run is not None:
                 raise CommandRefusedError("the clock is running already; pause it first.")
             self._run = stop
+        return stop
+
+    def _carry_on(self, stop: threading.Event, control_tick: int, pace: Pace) -> list[Metrics]:
         metrics: deque[Metrics] = deque(maxlen=RECORDS_KEPT_MAX)
         try:
             with self._turn:
@@ -330,22 +489,38 @@ class MasterClock:
             self._drain_if_idle()
         return list(metrics)
 
-    def begin_run(self, control_tick: int, pace: Pace) -> None:
-        """Begins a run for which nobody waits; what breaks it, `status` and the next command say.
+    def begin(self, pace: Pace) -> None:
+        """Lets the clock run by itself, without a bound and without anybody waiting for it.
+
+        What breaks it, `status` and the next command say. The order to run is written down: a clock that takes over runs.
 
         Raises:
-            CommandRefusedError: another run holds the clock.
+            CommandRefusedError: it runs already.
+            EngineError: the clock is closed, or broke off.
         """
-        self._check_whole()
-        with self._guard:
-            if self._run is not None:
-                raise CommandRefusedError("the clock is running already; pause it first.")
+        stop = self._claim()
+        try:
+            self._at_boundary(lambda: self._order(REALTIME if pace.realtime else AS_FAST_AS_IT_CAN))
+        except BaseException:
+            self._run = None
+            raise
 
         def run() -> None:
             with contextlib.suppress(SoulfraError):
-                self.advance_to(control_tick, pace)
+                self._carry_on(stop, FOREVER, pace)
 
         threading.Thread(target=run, name="soulfra-run", daemon=True).start()
+
+    def set_up(self) -> None:
+        """Writes down that somebody has begun to set this multiverse up; the next order says that it is."""
+        self._at_boundary(lambda: self._order(SET_UP))
+
+    def _order(self, order: str) -> None:
+        """Writes an order down for a clock that takes over; the caller has the turn."""
+        if self._ordered != order and self._chronicle.remembers and not self._broken:
+            if (lost := self._insist(lambda: self._chronicle.order(order, self._sequencer.control_tick))) is not None:
+                raise lost
+            self._ordered = order
 
     def _run_to(self, control_tick: int, pace: Pace, stop: threading.Event, metrics: deque[Metrics]) -> None:
         schedule = self._schedule = self._due_times(pace)
@@ -360,6 +535,7 @@ class MasterClock:
             if schedule is not None:
                 schedule.pass_over(len(lived) - 1)
             self._drain()
+            self._look_after()
         if schedule is not None:
             schedule.rest()
 
@@ -378,13 +554,22 @@ class MasterClock:
                 self._run.set()
 
     def pause(self) -> Boundary:
-        """Stops at a boundary and stays there until the next run. Waits for the tick under way."""
+        """Stops at a boundary and stays there until the next run. Waits for the tick under way.
+
+        The order to stand is written down: a clock that takes over stands.
+
+        Raises:
+            EngineError: the clock broke off.
+        """
         self.stop()
         with self._turn:
+            self._check_able()
             self._paused = True
             self._state = self._describe()
             boundary = self._sequencer.boundary
+            self._order(STAND)
         self._drain_if_idle()
+        self._check_whole()
         return boundary
 
     def _tick(self, control_ticks_max: int) -> list[Metrics]:
@@ -446,8 +631,46 @@ class MasterClock:
             {**{name: value for name, value in state.items() if name != "boundary"}, "games": games},
             0 if last is None else last.events_propagated,
             Lateness() if self._schedule is None else self._schedule.lateness(),
-            tuple(str(one) for one in self._fleet.waiting() if one.since_s >= WAITING_SAYS_SO_AFTER_S),
+            self._waiting(),
             state["digest_chain"],
+            self._chronicle.epoch,
+            self._unable
+            or (
+                f"the clock broke off after control tick {boundary.control_tick}: {self._broken}."
+                if self._broken
+                else ""
+            ),
+            self._notices(),
+        )
+
+    def _waiting(self) -> tuple[str, ...]:
+        whom = (str(one) for one in self._fleet.waiting() if one.since_s >= WAITING_SAYS_SO_AFTER_S)
+        what = (f"the clock is {self._taking_up}" if self._taking_up else "", self._vault_waits)
+        return (*(one for one in what if one), *whom)
+
+    def _notices(self) -> tuple[str, ...]:
+        """What people should know of the ground that the clock stands on."""
+        return ()
+
+    def about(self) -> About:
+        """What does not change while this clock lives; waits until it stands.
+
+        Raises:
+            SoulfraError: it cannot take its place.
+        """
+        self._stands.wait()
+        self._check_able()
+        chronicle = self._chronicle
+        return About(
+            chronicle.name,
+            self._sequencer.settings,
+            self._lane.name,
+            chronicle.where,
+            chronicle.durability,
+            chronicle.resumes,
+            self._ordered,
+            os.getpid(),
+            socket.gethostname(),
         )
 
     def _describe(self) -> dict[str, Any]:
@@ -490,6 +713,8 @@ class MasterClock:
 
     def query(self, member_id: str, verb: str, arguments: Mapping[str, Plain]) -> Plain:
         """Asks a member's published view."""
+        self._stands.wait()
+        self._check_able()
         return self._lane.query(self._fleet.host_of(member_id), verb, arguments)
 
     def records(self) -> list[TickRecord]:
@@ -579,6 +804,8 @@ class MasterClock:
             self._closed = True
         self.stop()
         with self._turn:
+            if self._keeps and not (self._broken or self._unable):
+                self._write_keyframe()
             self._fleet.close()
             self._chronicle.close()
         self._drain_if_idle()

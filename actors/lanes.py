@@ -87,9 +87,13 @@ class LocalLane:
         """See `Lane`."""
         return self._hosts[host_id].seat.capture()
 
-    def whereabouts(self, host_ids: Sequence[str]) -> dict[str, Whereabouts]:
+    def whereabouts(self, host_ids: Sequence[str], patience_s: float = 0.0) -> dict[str, Whereabouts]:
         """See `Lane`."""
         return dict.fromkeys(host_ids, Whereabouts(os.getpid(), socket.gethostname()))
+
+    def obstacle(self, host_id: str) -> str:
+        """See `Lane`."""
+        return ""
 
     def computing(self) -> tuple[str, int] | None:
         """See `Lane`."""

@@ -78,7 +78,7 @@ class RayHost(Host):
     @ray.method(concurrency_group="readers")
     def whereabouts(self) -> Whereabouts:
         """Where this host lives."""
-        return Whereabouts(self.heartbeat()[0], socket.gethostname())
+        return Whereabouts(self.heartbeat()[0], socket.gethostname(), ray.get_runtime_context().get_node_id())
 
     @ray.method(concurrency_group="readers")
     def crash(self) -> None:

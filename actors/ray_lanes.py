@@ -1,5 +1,6 @@
 """The ray lane: plain actor calls. Simple, and always there."""
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from actors.core.kernel.errors import EngineError, FactoryError, ProtocolError, 
 from actors.core.kernel.lanes import Beat, Died, Heard, Rejoined, Signal, Whereabouts
 from actors.core.kernel.messages import Answer, Embodied, Message, Refusal, pack, unpack
 from actors.ray_hosts import RemoteHost
+from actors.ray_nodes import NodeWatch
 
 READ_TIMEOUT_S = 30.0
 """A view answers in microseconds; a host that takes this long is hung."""
@@ -34,13 +36,17 @@ class RayLane:
 
     Args:
         realm_paths: users' folders for factories.
+        nodes: what is known of the cluster's nodes.
     """
 
     name = "ray"
     hosts_may_die = True
 
-    def __init__(self, realm_paths: tuple[str, ...] = ()) -> None:
+    def __init__(self, realm_paths: tuple[str, ...] = (), nodes: NodeWatch | None = None) -> None:
         self._realm_paths = realm_paths
+        self._nodes = NodeWatch() if nodes is None else nodes
+        self._located: dict[str, Whereabouts] = {}
+        self._asked_for: dict[str, dict[str, Any]] = {}
         self._actors: dict[str, Any] = {}
         self._answers: dict[Any, str] = {}
         self._watched: dict[Any, tuple[str, str]] = {}
@@ -57,6 +63,8 @@ class RayLane:
         except (TypeError, ValueError) as error:  # a value that Ray does not take
             raise FactoryError(f"placement {options!r} cannot be used: {str(error).rstrip('.')}.") from None
         self._actors[host_id] = actor
+        self._asked_for[host_id] = options
+        self._watched[actor.whereabouts.remote()] = (host_id, "where")
         self._welcome(host_id, actor)
 
     def _welcome(self, host_id: str, actor: Any) -> None:
@@ -69,6 +77,8 @@ class RayLane:
             self._answers = {ref: known for ref, known in self._answers.items() if known != host_id}
             self._watched = {ref: known for ref, known in self._watched.items() if known[0] != host_id}
             self._beating.discard(host_id)
+            self._located.pop(host_id, None)
+            self._asked_for.pop(host_id, None)
             ray.kill(actor)
 
     def crash(self, host_id: str) -> None:
@@ -142,10 +152,13 @@ class RayLane:
         try:
             value = ray.get(ref)
         except (RayError, OutOfMemoryError) as error:
-            return Died(host_id, _cause(error))
+            return Died(host_id, _cause(error), host_id in self._located)
         if what == "beat":
             self._beating.discard(host_id)
             return Beat(host_id, value)
+        if what == "where":
+            self._located[host_id] = value
+            return None
         return self._watched_is(host_id, what, value)
 
     def _watched_is(self, host_id: str, what: str, value: Any) -> Signal | None:
@@ -182,20 +195,25 @@ class RayLane:
             raise error_from(reply.code, reply.message)
         return reply
 
-    def whereabouts(self, host_ids: Sequence[str]) -> dict[str, Whereabouts]:
+    def whereabouts(self, host_ids: Sequence[str], patience_s: float = 0.0) -> dict[str, Whereabouts]:
         """See `Lane`."""
-        refs = {self._actors[host_id].whereabouts.remote(): host_id for host_id in host_ids if host_id in self._actors}
-        ready, _ = ray.wait(list(refs), num_returns=len(refs), timeout=READ_TIMEOUT_S) if refs else ([], [])
-        found = {}
-        for ref in ready:
-            try:
-                found[refs[ref]] = ray.get(ref)
-            except RayError:
-                continue  # its process is gone
-        return found
+        wanted = set(host_ids) - self._located.keys()
+        refs = [ref for ref, (host_id, what) in self._watched.items() if what == "where" and host_id in wanted]
+        if refs and patience_s:
+            ray.wait(refs, num_returns=len(refs), timeout=patience_s)
+        for ref in ray.wait(refs, num_returns=len(refs), timeout=0)[0] if refs else ():
+            with contextlib.suppress(RayError, OutOfMemoryError):  # its process is gone, which another sign tells
+                self._located[self._watched[ref][0]] = ray.get(ref)
+        return {host_id: self._located[host_id] for host_id in host_ids if host_id in self._located}
+
+    def obstacle(self, host_id: str) -> str:
+        """See `Lane`."""
+        options = self._asked_for.get(host_id)
+        return "" if not options or host_id in self._located else self._nodes.lacks(options)
 
     def close(self) -> None:
         """See `Lane`."""
+        self._nodes.close()
         for host_id in list(self._actors):
             self.kill(host_id)
 

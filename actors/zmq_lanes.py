@@ -12,6 +12,7 @@ from ray.util import get_node_ip_address
 
 from actors.core.kernel.lanes import Died, Signal
 from actors.ray_lanes import PROCESS_DIED, RayLane
+from actors.ray_nodes import NodeWatch
 from actors.zmq_doors import Door
 
 LOOK_AROUND_MS = 10
@@ -23,11 +24,12 @@ class ZmqLane(RayLane):
 
     name = "zmq"
 
-    def __init__(self, realm_paths: tuple[str, ...] = ()) -> None:
-        super().__init__(realm_paths)
+    def __init__(self, realm_paths: tuple[str, ...] = (), nodes: NodeWatch | None = None) -> None:
+        super().__init__(realm_paths, nodes)
         self._door = Door(get_node_ip_address())  # type: ignore[no-untyped-call]
         self._node = ray.get_runtime_context().get_node_id()
         self._outside: dict[str, list[bytes]] = {}
+        self._shut = False
 
     def _welcome(self, host_id: str, actor: Any) -> None:
         self._outside[host_id] = []
@@ -80,4 +82,6 @@ class ZmqLane(RayLane):
     def close(self) -> None:
         """See `Lane`."""
         super().close()
-        self._door.close()
+        if not self._shut:
+            self._shut = True
+            self._door.close()

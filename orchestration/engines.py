@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from actors import factories
 from actors.chronicles import Chronicle, Founding
-from actors.clocks import MasterClock
+from actors.clocks import About, MasterClock
 from actors.core.kernel.errors import EngineError
 from actors.core.kernel.settings import Settings
 from actors.lanes import LocalLane
@@ -43,6 +43,7 @@ class Engine(Protocol):
 
     name: str
     lane: str
+    about: About
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Calls a method of the `MasterClock` and waits for its result.
@@ -118,6 +119,7 @@ class LocalEngine:
 
         lane = LocalLane(realm_paths) if lane is None else lane
         self._clock = MasterClock(settings, lane, chronicle=None if home is None else opened)
+        self.about = self._clock.about()
 
     def call(self, method: str, *arguments: Any) -> Any:
         """See `Engine`."""

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -136,28 +136,58 @@ def _whole(option: str, value: int | None, least: int, most: int | None = None) 
     return value
 
 
-def _later(what: str) -> NoReturn:
-    raise SettingsError(
-        f"{what!r} is not there yet: a multiverse lives as long as the program that started it; use 'soulfra simulate'."
+Name = Annotated[str, typer.Argument(help="Of the multiverse: letters, digits, '.', '_', '-'.", metavar="NAME")]
+Address = Annotated[str, typer.Option(help="Of the Ray cluster; else RAY_ADDRESS, else the one on this machine.")]
+
+
+@app.command()
+def up(
+    name: Name,
+    vault: Annotated[str, typer.Option(help="A file, or a PostgreSQL URL; NAME.sqlite by default.")] = "",
+    scenario: Annotated[Path | None, typer.Option(help="What a new one begins with: a scenario file (TOML).")] = None,
+    games: Annotated[int | None, typer.Option(help="Instead: so many cities, 1 by default.")] = None,
+    npcs: Annotated[int | None, typer.Option(help="NPCs in each city, 40 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(help="From which every draw of a new one follows (0).")] = None,
+    address: Address = "",
+    lane: Annotated[str | None, typer.Option(help="How grants travel: zmq (the default) or ray.")] = None,
+    realm_path: Annotated[list[str] | None, typer.Option(help="A folder with your own realm modules.")] = None,
+    paused: Annotated[bool, typer.Option("--paused", help="Let it stand; otherwise it runs in real time.")] = False,
+) -> int:
+    """Starts a multiverse that outlives this program, on a Ray cluster that runs (`ray start --head`).
+
+    With history in its vault it goes on where that ends: after `down`, after a power cut, after the cluster was lost. Of a
+    scenario's players only what they do at the beginning happens; later journeys need somebody who drives. Its events,
+    which the clock keeps itself, happen when they are due.
+    """
+    from orchestration import detached  # so that --help is quick
+
+    described = _scenario(scenario, games, npcs)
+    if _whole("--seed", seed, 0) is not None:
+        described = described.model_copy(update={"seed": seed})
+    given = any(option is not None for option in (scenario, games, npcs, seed))
+    return detached.up(
+        detached.Up(name, vault, described, given, address, lane, tuple(realm_path or ()), paused=paused)
     )
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def up() -> int:
-    """Not there yet: starts a multiverse that outlives this program."""
-    _later("up")
+@app.command()
+def status(
+    name: Name,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    address: Address = "",
+) -> int:
+    """Says how a multiverse stands that is up: its boundary, its realms, who is waited for, who was brought back."""
+    from orchestration import detached
+
+    return detached.status(name, address, as_json=as_json)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def down() -> int:
-    """Not there yet: ends a multiverse that was started with `up`."""
-    _later("down")
+@app.command()
+def down(name: Name, address: Address = "") -> int:
+    """Ends a multiverse that was started with `up`, at a boundary; its vault stays, and `up` goes on from there."""
+    from orchestration import detached
 
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def attach() -> int:
-    """Not there yet: drives a multiverse that another program started."""
-    _later("attach")
+    return detached.down(name, address)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -1,13 +1,18 @@
 """The driver: one object over a multiverse, the same in a script, a notebook and a job."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from uuid import uuid4
 
-from actors.clocks import CLOCK, FAST, FOREVER, Metrics, Pace, Status
+import msgspec
+
+from actors.chronicles import founding_in
+from actors.clocks import CLOCK, FAST, SET_UP, About, Metrics, Pace, Status
 from actors.core.kernel.addresses import RealmCoordinate
 from actors.core.kernel.codec import Plain, bounded, encode
 from actors.core.kernel.commands import (
@@ -63,6 +68,7 @@ class Multiverse:
         detached: whether it outlives this driver; `attach` finds it again by its name.
         paranoid: whether every member is made again from its capture in another process and asked the same there, in
             every control tick; on the local engine. A run in which something differs stops and says what.
+        clock_placement: Ray's placement options for the clock's own actor; with a vault on a PostgreSQL server only.
         settings: more of `Settings`, by name.
 
     Raises:
@@ -85,11 +91,12 @@ class Multiverse:
         vault: str | Path | None = None,
         detached: bool = False,
         paranoid: bool = False,
+        clock_placement: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
         self.name = name
         self._closed = False
-        self.settings = _settings(
+        asked = _settings(
             seed=seed,
             control_tick_interval_ticks=control_tick_interval_ticks,
             local_tick_interval_ms=local_tick_interval_ms,
@@ -97,11 +104,14 @@ class Multiverse:
         )
         paths = tuple(str(_folder(path)) for path in realm_paths)
         home = _home(name, vault, detached=detached)
+        if home is not None and (founding := founding_in(home[1], home[0])) is not None:
+            asked = founding.settings.with_limits_of(asked)
+            paths = tuple(dict.fromkeys((*paths, *founding.realm_paths)))
         self._doubling: ParanoidLane | None = _paranoid_lane(engine, paths) if paranoid else None
         try:
             self._set_up(
                 _engine(
-                    self.settings,
+                    asked,
                     engine,
                     lane,
                     address,
@@ -110,6 +120,7 @@ class Multiverse:
                     home,
                     self._doubling,
                     detached=detached,
+                    placement=clock_placement,
                 )
             )
         except BaseException:
@@ -119,7 +130,7 @@ class Multiverse:
 
     def _set_up(self, engine: Engine) -> None:
         self._engine = engine
-        self._run: Ticket | None = None
+        self._command_id: Callable[[ClockCommand], str] = lambda command: uuid4().hex
         self._recoveries: list[dict[str, Any]] = []
         self.players = Players(self.command, self.query)
 
@@ -132,7 +143,8 @@ class Multiverse:
             address: of the Ray cluster; without it `RAY_ADDRESS`, else the one on this machine.
 
         Raises:
-            EngineError: no cluster can be reached, or it has no such multiverse.
+            EngineError: no cluster can be reached, or the multiverse does not come to stand.
+            UnknownMultiverseError: the cluster has none of that name.
         """
         from orchestration.ray_engines import (
             RayEngine,  # Ray takes half a second to import; the local engine needs none
@@ -140,7 +152,7 @@ class Multiverse:
 
         engine = RayEngine.found(_a(str, name, "name"), address)
         mv = cls.__new__(cls)
-        mv.name, mv._closed, mv.settings, mv._doubling = name, False, engine.settings, None
+        mv.name, mv._closed, mv._doubling = name, False, None
         mv._set_up(engine)
         return mv
 
@@ -162,7 +174,6 @@ class Multiverse:
         """Ends the multiverse, unless it is to outlive this driver; its actors go with it. A second time is no change."""
         if not self._closed:
             self._closed = True
-            self._run = None
             self._engine.close()
 
     # ------------------------------------------------------------------------------------------------------ realms
@@ -199,10 +210,8 @@ class Multiverse:
         """
         place = RealmCoordinate(realm_id) if coordinate is None else _a(RealmCoordinate, coordinate, "coordinate")
         _a(str, factory, "factory")
-        if unknown := sorted(set(_map(placement, "placement")) - set(PLACEMENT_OPTIONS)):
-            allowed = ", ".join(PLACEMENT_OPTIONS)
-            raise FactoryError(f"placement has no option {unknown[0]!r}; allowed: {allowed}.")
-        spec = MemberSpec(factory, _encoded(params, "params"), _encoded(placement, "placement"))
+        where = _placement(placement, "placement")
+        spec = MemberSpec(factory, _encoded(params, "params"), _encoded(where, "placement"))
         chosen = None if subscriptions is None else _texts(subscriptions, "subscriptions")
         return self._submit(  # type: ignore[no-any-return]
             RegisterGame(realm_id, place.key, place.realm_type, spec, period, chosen)
@@ -275,8 +284,43 @@ class Multiverse:
         return self._submit(MemberCommand(member_id, verb, _encoded(arguments, "arguments")))
 
     def _submit(self, command: ClockCommand) -> Any:
-        reply: Reply = self._call("submit", command, uuid4().hex)  # the id, so that asking again does not do it twice
+        reply: Reply = self._call("submit", command, self._command_id(command))
         return reply.value()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has set it up: it was founded just now, or whoever was about to set it up did not come to an end."""
+        boundary = self.status().boundary
+        untouched = (boundary.control_tick, boundary.position) == (0, 0)
+        return self.about.order == SET_UP or (not self.about.order and untouched)
+
+    @contextmanager
+    def setting_up(self) -> Iterator[None]:
+        """For setting a new multiverse up; who is interrupted in it may begin it again, and nothing is done twice."""
+        self._call("set_up")
+        with self._repeatable(SET_UP):
+            yield
+
+    @contextmanager
+    def _repeatable(self, occasion: str) -> Iterator[None]:
+        """Commands given within are carried out once, however often the same block is run again on this history.
+
+        One thread only; the same commands in the same order.
+
+        Args:
+            occasion: names the block.
+        """
+        numbers, before = count(1), self._command_id
+
+        def repeated(command: ClockCommand) -> str:
+            content = sha256(msgspec.msgpack.encode(command)).hexdigest()
+            return f"{occasion} {next(numbers)} {content[:16]}"
+
+        self._command_id = repeated
+        try:
+            yield
+        finally:
+            self._command_id = before
 
     def speak(self, player_id: str, npc: int, question: str = "", dialogue: Any = None) -> dict[str, Any]:
         """Lets an NPC of the player's realm speak to him.
@@ -340,8 +384,6 @@ class Multiverse:
         Raises:
             CommandRefusedError: the clock runs by itself.
         """
-        if self._run is not None and not self._run.wait(0):  # this run would wait behind it for ever
-            raise CommandRefusedError("the clock is running already; pause it first.")
         if isinstance(control_tick, bool) or not isinstance(control_tick, int):
             raise SettingsError(f"control_tick must be a whole number, not {control_tick!r}.")
         ticket = self._begin("advance_to", control_tick, Pace(realtime=realtime) if realtime else FAST)
@@ -376,19 +418,11 @@ class Multiverse:
         """
         if pace not in ("realtime", "fast"):
             raise SettingsError(f"pace must be 'realtime' or 'fast', not {pace!r}.")
-        if self._run is not None:
-            raise CommandRefusedError("the clock is running already; pause it first.")
-        self._run = self._begin("advance_to", FOREVER, Pace(realtime=pace == "realtime"))
+        self._call("begin", Pace(realtime=pace == "realtime"))
 
     def pause(self) -> dict[str, Any]:
         """Stops a running clock at a boundary and says which."""
-        if self._run is not None:
-            while not (self._run.wait(0) or self.status().running):
-                time.sleep(WATCH_INTERVAL_S / 10)  # started a moment ago and not yet under way
         boundary = self._call("pause")
-        if self._run is not None:
-            self._run.result()
-            self._run = None
         return {name: getattr(boundary, name) for name in boundary.__struct_fields__}
 
     # -------------------------------------------------------------------------------------------------------- reads
@@ -492,6 +526,21 @@ class Multiverse:
         return self._engine.name
 
     @property
+    def settings(self) -> Settings:
+        """What it was founded with; with history in its vault, that is not what it was opened with."""
+        return self._engine.about.settings
+
+    @property
+    def about(self) -> About:
+        """What does not change while its clock lives: vault, lane, process, node, whether it resumed."""
+        return self._engine.about
+
+    @property
+    def durability(self) -> str:
+        """In plain words, what its history survives."""
+        return self._engine.about.durability
+
+    @property
     def lane(self) -> str:
         """The lane's name; "" on the local engine."""
         return self._engine.lane
@@ -537,6 +586,7 @@ def _engine(
     local_lane: LocalLane | None,
     *,
     detached: bool,
+    placement: Mapping[str, Any] | None,
 ) -> Engine:
     if engine not in ENGINES:
         raise SettingsError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}.")
@@ -549,13 +599,24 @@ def _engine(
             raise SettingsError("the local engine has no lane; leave it out, or use engine='ray'.")
         if detached:
             raise SettingsError("on the local engine nothing outlives this process; use engine='ray'.")
+        if placement is not None:
+            raise SettingsError("the local engine's clock has no place of its own; use engine='ray'.")
         return LocalEngine(settings, realm_paths, local_lane, home)
     from actors.ray_clocks import Home  # Ray takes half a second to import; the local engine needs none
     from orchestration.ray_engines import RayEngine
 
     kept = None if home is None else Home(*home)
     hosts = realms_expected + 1
-    return RayEngine(settings, realm_paths, address, hosts, lane or LANES[0], kept, detached=detached)
+    where = _placement(placement, "clock_placement") if placement is not None else None
+    return RayEngine(settings, realm_paths, address, hosts, lane or LANES[0], kept, placement=where, detached=detached)
+
+
+def _placement(placement: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
+    found = _map(placement, what)
+    if unknown := sorted(set(found) - set(PLACEMENT_OPTIONS)):
+        allowed = ", ".join(PLACEMENT_OPTIONS)
+        raise FactoryError(f"{what} has no option {unknown[0]!r}; allowed: {allowed}.")
+    return found
 
 
 def _paranoid_lane(engine: str, realm_paths: tuple[str, ...]) -> "ParanoidLane":

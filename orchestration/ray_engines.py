@@ -9,15 +9,26 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
+import msgspec
 import ray
-from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, ActorUnschedulableError, RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors import factories
-from actors.core.kernel.errors import EngineError, SoulfraError
+from actors.clocks import About, Status
+from actors.core.kernel.errors import (
+    DuplicateMultiverseError,
+    EngineError,
+    FactoryError,
+    SettingsError,
+    SoulfraError,
+    UnknownMultiverseError,
+)
 from actors.core.kernel.settings import Settings
 from actors.ray_clocks import OPTIONS, Home, RemoteClock
 from orchestration.engines import CLOSE_TIMEOUT_S
@@ -29,6 +40,10 @@ OBJECT_STORE_BYTES = 150 << 20
 """Grants and outboxes are small and go by; Ray's default would take a third of the machine's memory."""
 START_TIMEOUT_S = 120.0
 REACH_TIMEOUT_S = 5.0
+STATUS_TIMEOUT_S = 0.7
+"""A clock that cannot say within this how it stands is itself who is waited for."""
+SIGNS = frozenset({"status", "process_id", "stop"})
+"""Methods that a clock answers before it stands; they need not wait until its successor has lived as far as it had."""
 REVIVE_INTERVAL_S = 0.1
 """How often the driver looks whether the clock's successor stands."""
 QUIET = {
@@ -45,42 +60,48 @@ QUIET = {
 class RayTicket:
     """See `Ticket`. If the clock's process dies meanwhile, its successor is asked the same again.
 
-    Every method of the clock may be: commands carry an id, runs name the control tick they go to.
+    Every method of the clock may be: commands carry an id, runs name the control tick they go to. Before that the
+    successor lives as far as this driver has seen; tickets of several threads may each ask it to, which does no harm.
     """
 
     def __init__(self, engine: "RayEngine", method: str, arguments: tuple[Any, ...]) -> None:
         self._engine = engine
         self._method = method
         self._arguments = arguments
+        self._reviving = False
+        self._unreachable_since: float | None = None
         self._ref = self._ask()
 
     def _ask(self) -> Any:
         return getattr(self._engine.clock, self._method).remote(*self._arguments)
 
-    def wait(self, timeout_s: float) -> bool:
-        """See `Ticket`."""
-        if not ray.wait([self._ref], timeout=timeout_s)[0]:
-            return False
-        try:
-            ray.get(self._ref, timeout=REACH_TIMEOUT_S)
-        except ActorUnavailableError:
-            self._again()
-            return False
-        except Exception:  # `result` will say
-            return True
-        return True
+    def wait(self, timeout_s: float | None) -> bool:
+        """See `Ticket`. None waits as long as it takes."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while ray.wait([self._ref], timeout=_remaining(deadline))[0]:
+            try:
+                ray.get(self._ref, timeout=REACH_TIMEOUT_S)
+            except ActorUnavailableError:
+                self._unreachable_since = self._unreachable_since or time.monotonic()
+                if time.monotonic() - self._unreachable_since > START_TIMEOUT_S:
+                    return True  # and the result is that
+                time.sleep(REVIVE_INTERVAL_S)
+                self._reviving = self._method not in SIGNS
+                self._ref = self._engine.clock.catch_up.remote(self._engine.seen) if self._reviving else self._ask()
+                continue
+            except Exception:
+                return True  # `result` will say
+            self._unreachable_since = None
+            if not self._reviving:
+                return True
+            self._reviving = False
+            self._ref = self._ask()
+        return False
 
     def result(self) -> Any:
         """See `Ticket`."""
-        while True:
-            try:
-                return self._engine.noted(_get(self._ref))
-            except ActorUnavailableError:
-                self._again()
-
-    def _again(self) -> None:
-        self._engine.revive()
-        self._ref = self._ask()
+        self.wait(None)
+        return self._engine.noted(_get(self._ref))
 
 
 class RayEngine:
@@ -93,10 +114,13 @@ class RayEngine:
         hosts: how many members to expect; their hosts start while the rest is prepared.
         lane: how grants travel, "zmq" or "ray".
         home: where history is kept; None means only as long as this process lives.
+        placement: Ray's options for where the clock may live. With a vault that is a file it lives on this node.
         detached: whether the clock outlives this process, to be found by its home's name.
 
     Raises:
         EngineError: Ray could not be started or reached, or the clock could not.
+        DuplicateMultiverseError: one of that name is up on this cluster.
+        VaultError: its vault cannot be used.
     """
 
     name = "ray"
@@ -110,59 +134,107 @@ class RayEngine:
         lane: str = "zmq",
         home: Home | None = None,
         *,
+        placement: Mapping[str, Any] | None = None,
         detached: bool = False,
     ) -> None:
         self.lane = lane
         self._prepare()
         factories.add_realm_paths(realm_paths)
-        _CONNECTION.join(address or os.environ.get("RAY_ADDRESS", ""))
+        CONNECTION.join(address or os.environ.get("RAY_ADDRESS", ""))
         if home is None:
             folder = Path(gettempdir()) / f"soulfra-{secrets.token_hex(8)}"
             home = Home("multiverse", str(folder / "vault.sqlite"), temporary=True)
         self._temporary = Path(home.vault).parent if home.temporary else None
-        options = OPTIONS | ({"name": actor_name(home.name), "lifetime": "detached"} if detached else {})
         try:
-            self.clock = RemoteClock.options(**options).remote(settings, realm_paths, hosts, lane, home)
-            ray.get(self.clock.__ray_ready__.remote(), timeout=START_TIMEOUT_S)
-        except ValueError as error:  # the name is taken
-            _CONNECTION.leave()
-            raise EngineError(f"{home.name!r} is up already; attach to it, or take it down first.") from error
-        except (RayError, GetTimeoutError) as error:
-            _CONNECTION.leave()
-            raise EngineError(f"the master clock could not be started on Ray: {_reason(error)}") from None
+            options = OPTIONS | _place(home, placement)
+            if detached:
+                options |= {"name": actor_name(home.name), "namespace": NAMESPACE, "lifetime": "detached"}
+            self.clock = RemoteClock.options(**options).remote(settings, realm_paths, hosts, lane, home, placement)
+        except ValueError as error:
+            CONNECTION.leave()
+            if "already" in str(error):
+                raise _taken(home.name) from None
+            raise FactoryError(f"clock_placement {placement!r} cannot be used: {_reason(error)}") from None
+        except BaseException:
+            CONNECTION.leave()
+            raise
+        try:
+            self._meet()
+        except BaseException:
+            self.end()
+            raise
+        self._ends_with_us = not detached
+
+    def _meet(self) -> None:
+        """Waits until the clock stands."""
+        ticket = self.begin("about")
+        if not ticket.wait(START_TIMEOUT_S):
+            why = "; ".join(self._status_now(REACH_TIMEOUT_S).waiting) or "no node of the cluster has room for it"
+            raise EngineError(f"the master clock does not stand after {START_TIMEOUT_S:.0f} s: {why}.")
+        self.about: About = ticket.result()
 
     def _prepare(self) -> None:
         self._ends_with_us = True
-        self._reviving = threading.Lock()
-        self._seen = 0
+        self._noting = threading.Lock()
+        self._status: Status | None = None
+        self._absent_since: float | None = None
+        self.seen = 0
 
     @classmethod
-    def found(cls, name: str, address: str) -> "RayEngine":
+    def found(cls, name: str, address: str, *, standing: bool = True) -> "RayEngine":
         """The engine of a multiverse that somebody has started to outlive him.
 
+        Args:
+            name: of the multiverse.
+            address: of the cluster; "" means `RAY_ADDRESS`, else the one on this machine.
+            standing: whether to wait until its clock stands.
+
         Raises:
-            EngineError: the cluster cannot be reached, or there is none of that name on it.
+            EngineError: the cluster cannot be reached.
+            UnknownMultiverseError: there is none of that name on it.
         """
         engine = cls.__new__(cls)
         engine._prepare()
         engine._ends_with_us, engine._temporary = False, None
-        _CONNECTION.join(address or os.environ.get("RAY_ADDRESS", "") or "auto")
+        CONNECTION.join(address or os.environ.get("RAY_ADDRESS", "") or "auto")
         try:
             engine.clock = ray.get_actor(actor_name(name), namespace=NAMESPACE)
         except ValueError:
-            _CONNECTION.leave()
-            raise EngineError(
+            CONNECTION.leave()
+            raise UnknownMultiverseError(
                 f"no multiverse {name!r} is up on this cluster; start it with: soulfra up {name}"
             ) from None
-        engine.settings, engine.home, engine.lane = engine.call("about")
+        try:
+            if standing:
+                engine._meet()
+                engine.lane = engine.about.lane
+        except BaseException:
+            CONNECTION.leave()
+            raise
         return engine
-
-    settings: Settings
-    home: Home
 
     def call(self, method: str, *arguments: Any) -> Any:
         """See `Engine`."""
+        if method == "status":
+            return self.noted(self._status_now(STATUS_TIMEOUT_S))
         return self.begin(method, *arguments).result()
+
+    def _status_now(self, timeout_s: float) -> Status:
+        """How the clock stands; one whose process has died does so as it did, and who is waited for is the clock."""
+        ticket = self.begin("status")
+        begun = time.monotonic()
+        if ticket.wait(timeout_s if self._status is not None else START_TIMEOUT_S):
+            self._status = ticket.result()
+            self._absent_since = None
+            return self._status
+        if self._status is None:
+            raise EngineError(f"the master clock has not answered for {time.monotonic() - begun:.0f} s.")
+        self._absent_since = self._absent_since or begun
+        since_s = time.monotonic() - self._absent_since
+        waiting = (
+            f"waiting for the master clock since {since_s:.1f} s (its process died, or its node; Ray starts it again)"
+        )
+        return msgspec.structs.replace(self._status, waiting=(waiting,))
 
     def begin(self, method: str, *arguments: Any) -> RayTicket:
         """See `Engine`."""
@@ -174,25 +246,9 @@ class RayEngine:
         boundary = getattr(newest, "boundary", newest)
         seen = getattr(boundary, "control_tick", None) or getattr(newest, "control_tick_id", 0)
         if isinstance(seen, int):
-            self._seen = max(self._seen, seen)
+            with self._noting:
+                self.seen = max(self.seen, seen)
         return result
-
-    def revive(self) -> None:
-        """Waits until the clock's successor stands, and lets it live as far as this driver has seen.
-
-        Raises:
-            EngineError: there is none.
-        """
-        with self._reviving:
-            deadline = time.monotonic() + START_TIMEOUT_S
-            while True:
-                try:
-                    _get(self.clock.catch_up.remote(self._seen))
-                    return
-                except ActorUnavailableError:
-                    if time.monotonic() > deadline:
-                        raise EngineError("the master clock's process died and did not come back.") from None
-                    time.sleep(REVIVE_INTERVAL_S)
 
     def crash(self) -> None:
         """Kills the clock's process, to see it come back; returns when its successor stands."""
@@ -200,9 +256,18 @@ class RayEngine:
         self.clock.crash.remote()
         while self.call("process_id") == before:
             time.sleep(REVIVE_INTERVAL_S)
+        self.call("catch_up", self.seen)
+
+    def stopped(self) -> Status:
+        """Stops a run at its next boundary, for `end`; gives how it stands, after a while even if a member hangs."""
+        deadline = time.monotonic() + CLOSE_TIMEOUT_S
+        while (found := self.call("status")).running and time.monotonic() < deadline:
+            self.begin("stop").wait(REACH_TIMEOUT_S)
+            time.sleep(REVIVE_INTERVAL_S / 10)
+        return found  # type: ignore[no-any-return]
 
     def end(self) -> None:
-        """Ends a multiverse that would outlive this process."""
+        """Ends a multiverse that would outlive this process; its name is free when this returns."""
         self._ends_with_us = True
         self.close()
 
@@ -214,9 +279,69 @@ class RayEngine:
                 ray.wait([self.clock.close.remote()], timeout=CLOSE_TIMEOUT_S)
             with contextlib.suppress(RayError):
                 ray.kill(self.clock)  # and with it the hosts, which it owns, hung ones too
+                self._see_it_end()
             if self._temporary is not None:
                 shutil.rmtree(self._temporary, ignore_errors=True)
-        _CONNECTION.leave()
+        CONNECTION.leave()
+
+    def _see_it_end(self) -> None:
+        deadline = time.monotonic() + REACH_TIMEOUT_S
+        while time.monotonic() < deadline:
+            try:
+                ray.get(self.clock.process_id.remote(), timeout=REACH_TIMEOUT_S)
+            except ActorUnavailableError:
+                pass
+            except RayError:
+                return
+            time.sleep(REVIVE_INTERVAL_S / 10)
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[None]:
+    """A connection to a cluster that runs; none is started here.
+
+    Args:
+        address: of the cluster; "" means `RAY_ADDRESS`, else the one on this machine.
+
+    Raises:
+        EngineError: it cannot be reached.
+    """
+    CONNECTION.join(address or os.environ.get("RAY_ADDRESS", "") or "auto")
+    try:
+        yield
+    finally:
+        CONNECTION.leave()
+
+
+def check_free(name: str) -> None:
+    """Makes sure that no multiverse of that name is up on the cluster.
+
+    Raises:
+        DuplicateMultiverseError: one is.
+    """
+    with contextlib.suppress(ValueError):
+        ray.get_actor(actor_name(name), namespace=NAMESPACE)
+        raise _taken(name)
+
+
+def _taken(name: str) -> DuplicateMultiverseError:
+    return DuplicateMultiverseError(f"{name!r} is up already on this cluster; attach to it, or take it down first.")
+
+
+def _place(home: Home, placement: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Where the clock may live: beside its vault if that is a file, for no other node has it."""
+    if not home.is_file:
+        return dict(placement or {})
+    if placement:
+        raise SettingsError(
+            "clock_placement needs a vault on a PostgreSQL server: a clock whose vault is a file lives beside that file."
+        )
+    here = ray.get_runtime_context().get_node_id()
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}
+
+
+def _remaining(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def actor_name(name: str) -> str:
@@ -250,7 +375,7 @@ class _Connection:
             ray.shutdown()
 
 
-_CONNECTION = _Connection()
+CONNECTION = _Connection()
 
 
 def _start(address: str) -> None:
@@ -277,13 +402,21 @@ def _start(address: str) -> None:
             logging_level=logging.ERROR,
             **local,
         )
+    except ConnectionError as error:
+        if address == "auto":
+            raise EngineError(
+                "no Ray cluster runs on this machine; start one with `ray start --head`, or give the address of another."
+            ) from None
+        raise _unreachable(address, error) from None
     except Exception as error:  # Ray raises many unrelated kinds when it cannot start
-        where = f"the Ray cluster at {address!r} cannot be reached" if address else "Ray could not be started here"
-        raise EngineError(
-            f"{where}: {_reason(error)} Check the address and RAY_AUTH_MODE, or use the local engine."
-        ) from None
+        raise _unreachable(address, error) from None
     if threading.current_thread() is threading.main_thread() and on_terminate is not None:
         signal.signal(signal.SIGTERM, on_terminate)  # Ray puts a handler of its own there
+
+
+def _unreachable(address: str, error: BaseException) -> EngineError:
+    where = f"the Ray cluster at {address!r} cannot be reached" if address else "Ray could not be started here"
+    return EngineError(f"{where}: {_reason(error)} Check the address and RAY_AUTH_MODE, or use the local engine.")
 
 
 def _check_reachable(address: str) -> None:
@@ -297,7 +430,7 @@ def _check_reachable(address: str) -> None:
     except OSError as error:
         raise EngineError(
             f"no Ray cluster answers at {address!r} ({error.strerror or error}); start one with `ray start --head`, "
-            "give its address, or leave the address out to start one here."
+            "or give the address of one that runs."
         ) from None
 
 
@@ -309,9 +442,21 @@ def _get(ref: Any) -> Any:
             raise error.cause from None
         raise EngineError(f"the master clock failed: {_reason(error.cause)}") from error
     except ActorUnavailableError:
-        raise
+        raise EngineError(
+            f"the master clock's process died and did not come back within {START_TIMEOUT_S:.0f} s."
+        ) from None
+    except ActorUnschedulableError:
+        raise EngineError(NODE_LOST) from None
     except RayActorError as error:
+        if "NodeAffinity" in str(error) or ("node" in str(error) and "died" in str(error)):
+            raise EngineError(NODE_LOST) from None
         raise EngineError(f"the master clock's process died and cannot come back: {_reason(error)}") from None
+
+
+NODE_LOST = (
+    "the master clock's node was lost, and its vault, a file there, with it; so the clock cannot come back. A vault on "
+    "PostgreSQL outlives a node."
+)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The summary that a run ends with, for people."""
+"""What the command line says for people: the summary that a run ends with, and how a multiverse stands that is up."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +9,46 @@ from rich.table import Table
 from rich.text import Text
 
 REFUSALS_SHOWN_MAX = 3
+REALMS_SHOWN_MAX = 40
+
+
+def print_status(document: Mapping[str, Any]) -> None:
+    """Prints how a multiverse that is up stands, on standard output."""
+    console = Console(highlight=False, soft_wrap=True)
+    lateness = document["lateness"]
+    late = f", {lateness['late']:,} late, worst {lateness['worst_ms']:.1f} ms" if lateness["worst_ms"] else ""
+    console.print(
+        Text(
+            f"{document['name']} is {document['state']} at control tick {document['boundary']['control_tick']:,}"
+            f"{late}; {document['events_propagated']:,} events delivered, {document['dead_letters']:,} dead letters"
+        )
+    )
+    for line in (document["trouble"], *document["waiting"], *document["notices"]):
+        if line:
+            console.print(Text(line, style="bold red" if line == document["trouble"] else "yellow"))
+    table = Table(box=None, pad_edge=False)
+    for heading in ("realm", "kind", "state"):
+        table.add_column(heading)
+    table.add_column("local tick", justify="right")
+    for realm in document["realms"][:REALMS_SHOWN_MAX]:
+        table.add_row(*map(Text, (realm["realm_id"], realm["kind"], realm["state"], f"{realm['local_tick']:,}")))
+    if document["realms"]:
+        console.print(table)
+    if len(document["realms"]) > REALMS_SHOWN_MAX:
+        console.print(f"… and {len(document['realms']) - REALMS_SHOWN_MAX:,} more realms")
+    _print_errors_and_recoveries(console, document["realms"], document["recoveries"])
+
+
+def _print_errors_and_recoveries(
+    console: Console, realms: Sequence[Mapping[str, Any]], recoveries: Sequence[Mapping[str, Any]]
+) -> None:
+    for realm in realms:
+        if realm["error"]:
+            console.print(Text(f"{realm['realm_id']} is in error: {realm['error']}", style="bold red"))
+    for one in recoveries:
+        where = f"{one['member_id']} in control tick {one['control_tick_id']}"
+        how = f"{one['elapsed_ms']:.0f} ms, {one['replayed']} grants lived through again"
+        console.print(Text(f"brought back: {where} ({one['reason']}), within {how}"))
 
 
 def print_summary(summary: Mapping[str, Any], refused: Sequence[str], report: Path | None, series: Path | None) -> None:
@@ -28,13 +68,7 @@ def print_summary(summary: Mapping[str, Any], refused: Sequence[str], report: Pa
         npcs = "–" if game["npcs"] is None else f"{game['npcs']:,}"
         table.add_row(Text(game["realm_id"]), Text(game["state"]), f"{game['local_tick']:,}", npcs, game["digest"][:16])
     console.print(table)
-    for game in summary["games"]:
-        if game["error"]:
-            console.print(Text(f"{game['realm_id']} is in error: {game['error']}", style="bold red"))
-    for one in summary["recoveries"]:
-        where = f"{one['member_id']} in control tick {one['control_tick_id']}"
-        how = f"{one['elapsed_ms']:.0f} ms, {one['replayed']} grants lived through again"
-        console.print(Text(f"brought back: {where} ({one['reason']}), within {how}"))
+    _print_errors_and_recoveries(console, summary["games"], summary["recoveries"])
     if summary["paranoia"] is not None:
         _print_paranoia(console, **summary["paranoia"])
     for line in refused[:REFUSALS_SHOWN_MAX]:

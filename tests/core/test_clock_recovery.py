@@ -180,6 +180,5 @@ def test_rules_that_have_changed_are_found_out(path) -> None:
             "UPDATE vault_journal SET payload = CAST(replace(CAST(payload AS TEXT), 'small:Ring', 'small:Gone') AS BLOB)"
         )
         connection.commit()
-    clock.close()
     with pytest.raises(SoulfraError):
         opened(path)

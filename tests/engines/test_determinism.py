@@ -133,7 +133,47 @@ BANNED_IN_LINT = (
     *("numpy.exp", "numpy.log", "numpy.power", "numpy.tanh", "numpy.dot", "numpy.matmul"),
 )
 INEXACT = frozenset(
-    ["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "power", "pow", "float_power", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "hypot", "cbrt", "dot", "vdot", "inner", "outer", "matmul", "tensordot", "einsum", "linalg", "fft", "convolve", "correlate", "mean", "std", "var", "average", "nansum", "cumprod"]
+    [
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "power",
+        "pow",
+        "float_power",
+        "sin",
+        "cos",
+        "tan",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "arctan2",
+        "sinh",
+        "cosh",
+        "tanh",
+        "hypot",
+        "cbrt",
+        "dot",
+        "vdot",
+        "inner",
+        "outer",
+        "matmul",
+        "tensordot",
+        "einsum",
+        "linalg",
+        "fft",
+        "convolve",
+        "correlate",
+        "mean",
+        "std",
+        "var",
+        "average",
+        "nansum",
+        "cumprod",
+    ]
 )
 """Of numpy, and as methods of arrays: what differs with vector units, BLAS, or the order of a sum of floats."""
 UNSTABLE = frozenset(("argsort", "sort", "argpartition", "partition", "lexsort"))

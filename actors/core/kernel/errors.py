@@ -10,7 +10,9 @@
     │   ├── EventRefusedError     an event that may not be queued
     │   ├── CommandRefusedError   a command whose verb, values or moment do not fit
     │   ├── FactoryError          a factory path that leads nowhere, or a factory that raises
-    │   └── ScenarioError         a scenario file that cannot be used
+    │   ├── ScenarioError         a scenario file that cannot be used
+    │   ├── UnknownMultiverseError  no multiverse of that name is up
+    │   └── DuplicateMultiverseError  one of that name is up already
     ├── MemberError               a member's own code or state is at fault
     │   └── NondeterminismError   the same state and the same inbox gave something else in another process
     ├── ProtocolError             a grant or an outbox out of order: a bug or an old clock
@@ -96,6 +98,18 @@ class ScenarioError(CallerError):
     """A scenario file that cannot be used."""
 
     code = "scenario"
+
+
+class UnknownMultiverseError(CallerError):
+    """No multiverse of that name is up."""
+
+    code = "unknown_multiverse"
+
+
+class DuplicateMultiverseError(CallerError):
+    """One of that name is up already."""
+
+    code = "duplicate_multiverse"
 
 
 class MemberError(SoulfraError):

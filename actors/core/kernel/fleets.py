@@ -10,7 +10,7 @@ to lose patience. So it is the same logic on every lane, the seeded ones of the 
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from actors.core.kernel.commands import MemberSpec
@@ -24,9 +24,9 @@ from actors.core.kernel.settings import Settings
 
 IMPATIENT_AFTER_S = 0.25
 """From here on the clock asks for heartbeats and can say whom it waits for."""
-START_TIMEOUT_S = 300.0
-"""A host starts in half a second; on a machine that starts a hundred at once it takes a minute.
-Checking a foreign model may take two more."""
+LOCATE_TIMEOUT_S = 1.0
+"""For hosts that are starting to say where they live; asked for people only."""
+LEAVING = "its node is being drained"
 SPARE_FAILURES_MAX = 5
 """Spares that died in a row before they were used; then the machine has no room for more."""
 
@@ -56,6 +56,7 @@ class Fleet:
         self._awaited: dict[str, Kept] = {}
         self._outcomes: dict[str, Any] = {}
         self._spares: deque[str] = deque()
+        self._moving: dict[str, str] = {}
         self._spare_failures = 0
         self._hosts_started = 0
         self._requests = 0
@@ -131,8 +132,11 @@ class Fleet:
             case Heard(_, message):
                 if kept is not None:  # else: a host that was given up; it may still be talking
                     self._hear(kept, message)
-            case Died(host_id, reason):
-                self._mourn(host_id, reason, kept)
+            case Died(host_id, reason, came):
+                if came or kept is None or kept.newborn:
+                    self._mourn(host_id, reason, kept)
+                else:
+                    self._release(kept)  # tried again soon, as long as there is patience
             case Beat(_, local_tick):
                 if kept is not None:
                     kept.beat_at, kept.beat_tick = self._lane.now_s(), local_tick
@@ -172,7 +176,7 @@ class Fleet:
 
     def _embody(self, kept: Kept) -> None:
         """Gives a member a host and tells it what the member was."""
-        kept.host_id = self._take_host(kept.spec)
+        kept.host_id = self._moving.pop(kept.member_id, "") or self._take_host(kept.spec)
         self._carried[kept.host_id] = kept
         self._requests += 1
         kept.embodying, kept.standing, kept.lost = self._requests, False, ""
@@ -241,6 +245,8 @@ class Fleet:
             if host_id in self._spares:
                 self._spares.remove(host_id)
                 self._spare_failures += 1
+            for member_id in [one for one, to in self._moving.items() if to == host_id]:
+                del self._moving[member_id]
             return
         self._release(kept)
         kept.reason = reason
@@ -270,8 +276,10 @@ class Fleet:
         self._keep_spares(now)
         for kept in list(self._awaited.values()):
             if not kept.standing:
-                if kept.embodying and now - kept.embodied_at > START_TIMEOUT_S:
-                    self._mourn_silent(kept, START_TIMEOUT_S)
+                if not kept.host_id and not kept.lost:
+                    self._embody_again(kept, now)
+                elif kept.embodying and now - kept.embodied_at > self._settings.start_timeout_s:
+                    self._mourn_unmade(kept)
                 elif kept.embodying:
                     self._ask_again_when_late(kept, now)
             elif now - kept.asked_at > self._settings.member_timeout_s:
@@ -284,6 +292,23 @@ class Fleet:
         if now - kept.sent_at > kept.resend_after_s:
             kept.sent_at, kept.resend_after_s = now, kept.resend_after_s * 2
             self._ask_again(kept)
+
+    def _embody_again(self, kept: Kept, now: float) -> None:
+        """Its new host never came: the node it was to live on was lost, too, and nobody knew."""
+        if now - kept.died_at > self._settings.start_timeout_s:
+            self._abandon(kept, f"{kept.reason}, and no new process for it could be started")
+        else:
+            self._embody(kept)
+
+    def _mourn_unmade(self, kept: Kept) -> None:
+        """It has not been made for too long. Where nobody can make it, trying again is of no use."""
+        obstacle = self._lane.obstacle(kept.host_id)
+        if obstacle and kept.newborn:
+            self._mourn(kept.host_id, obstacle, kept)
+        elif obstacle:
+            self._abandon(kept, f"{kept.reason}, and it cannot be brought back: {obstacle}")
+        else:
+            self._mourn_silent(kept, self._settings.start_timeout_s)
 
     def _mourn_silent(self, kept: Kept, timeout_s: float) -> None:
         self._mourn(kept.host_id, f"its process did not answer within {timeout_s:g} s", kept)
@@ -326,7 +351,48 @@ class Fleet:
         """What is to be done while the clock stands: dead hosts are replaced, spares made ready."""
         for signal in self._lane.receive(0):
             self._heed(signal)
-        self._keep_spares(self._lane.now_s())
+        now = self._lane.now_s()
+        for kept in self._kept.values():
+            if not kept.host_id and not kept.lost and now - kept.embodied_at >= IMPATIENT_AFTER_S:
+                self._embody_again(kept, now)
+        self._keep_spares(now)
+
+    def move(self, member_id: str, reason: str) -> None:
+        """Hands a member over to another host, at a boundary: no death, no waiting, nobody can tell.
+
+        Where it is to live must be ready before, or it starts now; whoever grants it next waits for it.
+        """
+        kept = self._kept[member_id]
+        if kept.standing and kept.recoverable and member_id not in self._awaited:
+            self._release(kept)
+            kept.reason, kept.died_at = reason, self._lane.now_s()
+            self._embody(kept)
+
+    def evacuate(self, node_ids: Collection[str]) -> list[str]:
+        """Lets members leave these nodes, at a boundary; ask again until it says that nobody is left.
+
+        A new host is started ahead for each; a member moves when that stands ready. One whose new host cannot come
+        stays where it is, and so does one that cannot be brought back elsewhere.
+
+        Returns:
+            Members that are still there.
+        """
+        hosts = [*self._spares, *self._moving.values(), *(kept.host_id for kept in self._kept.values())]
+        where = self._lane.whereabouts(hosts)
+        there = {host_id for host_id, found in where.items() if found.node_id in node_ids}
+        for host_id in [spare for spare in self._spares if spare in there]:
+            self._spares.remove(host_id)
+            self._lane.kill(host_id)
+        for member_id in [one for one, to in self._moving.items() if to in there]:
+            self._lane.kill(self._moving.pop(member_id))
+        left = sorted(kept.member_id for kept in self._kept.values() if kept.host_id in there)
+        for member_id in left:
+            kept = self._kept[member_id]
+            if member_id in self._moving and self._moving[member_id] in where:
+                self.move(member_id, LEAVING)
+            elif member_id not in self._moving and kept.recoverable:
+                self._moving[member_id] = self._start(kept.spec.placement)
+        return left
 
     def _take_host(self, spec: MemberSpec) -> str:
         if spec.is_placed:
@@ -347,6 +413,8 @@ class Fleet:
         kept = self._kept.pop(member_id, None)
         if kept is not None:
             self._release(kept)
+        if (host_id := self._moving.pop(member_id, "")) != "":
+            self._lane.kill(host_id)
 
     # ------------------------------------------------------------------------------------------------------ reads
 
@@ -370,7 +438,8 @@ class Fleet:
     def whereabouts(self) -> dict[str, Whereabouts]:
         """Where every member lives that has a host."""
         hosts = {kept.host_id: member_id for member_id, kept in self._kept.items() if kept.standing}
-        return {hosts[host_id]: where for host_id, where in self._lane.whereabouts(list(hosts)).items()}
+        found = self._lane.whereabouts(list(hosts), LOCATE_TIMEOUT_S)
+        return {hosts[host_id]: where for host_id, where in found.items()}
 
     def waiting(self) -> list[Waiting]:
         """Members that the clock waits for right now; may be asked from another thread."""
@@ -378,7 +447,8 @@ class Fleet:
         computing = self._lane.computing()
         if computing is not None and (kept := self._carried.get(computing[0])) is not None:
             return [Waiting(kept.member_id, now - kept.asked_at, 0.0, computing[1])]
-        return [kept.waiting(now) for _, kept in sorted(self._awaited.items())]
+        awaited = sorted(self._awaited.items())
+        return [kept.waiting(now, "" if kept.standing else self._lane.obstacle(kept.host_id)) for _, kept in awaited]
 
     def close(self) -> None:
         """Gives every host back."""

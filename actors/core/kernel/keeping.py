@@ -37,6 +37,8 @@ class Waiting(msgspec.Struct, frozen=True):
         heartbeat_age_s: seconds since its host last showed a sign of life; None if it has shown none yet.
         local_tick: the local tick it was in then.
         restoring: why it is being brought back; "" if it is not.
+        obstacle: why its host cannot come; "" if nothing is known to stand in its way.
+        newborn: whether it is being made for the first time.
     """
 
     member_id: str
@@ -44,18 +46,22 @@ class Waiting(msgspec.Struct, frozen=True):
     heartbeat_age_s: float | None
     local_tick: int
     restoring: str = ""
+    obstacle: str = ""
+    newborn: bool = False
 
     def __str__(self) -> str:
+        said = f"waiting for {self.member_id} since {self.since_s:.1f} s"
+        obstacle = f"; {self.obstacle}" if self.obstacle else ""
         if self.restoring:
-            return (
-                f"waiting for {self.member_id} since {self.since_s:.1f} s ({self.restoring}; it is being brought back)"
-            )
+            return f"{said} ({self.restoring}; it is being brought back{obstacle})"
+        if self.newborn:
+            return f"{said} (it is being made{obstacle})"
         sign = (
             "no heartbeat yet"
             if self.heartbeat_age_s is None
             else f"in local tick {self.local_tick}, last heartbeat {self.heartbeat_age_s:.1f} s ago"
         )
-        return f"waiting for {self.member_id} since {self.since_s:.1f} s ({sign})"
+        return f"{said} ({sign})"
 
 
 class Recovery(msgspec.Struct, frozen=True):
@@ -206,8 +212,9 @@ class Kept:
         """Whether what was brought back has lived another life than the one it was told to repeat."""
         return embodied.digests != tuple(self._digests)
 
-    def waiting(self, now: float) -> Waiting:
+    def waiting(self, now: float, obstacle: str = "") -> Waiting:
         """For people: what the clock waits for."""
         beat_age_s = None if self.beat_at is None else now - self.beat_at
         restoring = "" if self.standing or self.newborn else self.reason
-        return Waiting(self.member_id, now - self.asked_at, beat_age_s, self.beat_tick, restoring)
+        since_s = now - (self.embodied_at if self.newborn else self.asked_at)
+        return Waiting(self.member_id, since_s, beat_age_s, self.beat_tick, restoring, obstacle, self.newborn)

@@ -22,10 +22,17 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
 
 
 class Died(msgspec.Struct, frozen=True, gc=False):
-    """A host will not answer any more, and why: its process died, it could not be started, it spoke nonsense."""
+    """A host will not answer any more, and why: its process died, it could not be started, it spoke nonsense.
+
+    Attributes:
+        host_id: the host.
+        reason: in plain words.
+        came: whether it had ever been there; a host that never was has not died of what it carried.
+    """
 
     host_id: str
     reason: str
+    came: bool = True
 
 
 class Beat(msgspec.Struct, frozen=True, gc=False):
@@ -45,10 +52,17 @@ Signal = Heard | Died | Beat | Rejoined
 
 
 class Whereabouts(msgspec.Struct, frozen=True, gc=False):
-    """Where a host lives."""
+    """Where a host lives.
+
+    Attributes:
+        process_id: its process.
+        node: for people.
+        node_id: what the cluster calls its node; "" without a cluster.
+    """
 
     process_id: int
     node: str
+    node_id: str = ""
 
 
 class Lane(Protocol):
@@ -111,8 +125,12 @@ class Lane(Protocol):
         """
         ...
 
-    def whereabouts(self, host_ids: Sequence[str]) -> dict[str, Whereabouts]:
-        """Where hosts live; one that cannot be reached is left out."""
+    def whereabouts(self, host_ids: Sequence[str], patience_s: float = 0.0) -> dict[str, Whereabouts]:
+        """Where hosts live, as far as it is known within so long: a host says it once, when it has started."""
+        ...
+
+    def obstacle(self, host_id: str) -> str:
+        """Why a host that was started cannot come, in plain words; "" if nothing is known to stand in its way."""
         ...
 
     def computing(self) -> tuple[str, int] | None:

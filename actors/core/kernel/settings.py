@@ -32,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         window_control_ticks: at most so many control ticks are granted at once, where lookahead allows more.
         spare_hosts: hosts that stand ready, so that adding or bringing back a member does not wait for a process.
         member_timeout_s: a member that has not answered for so long is treated as dead.
+        start_timeout_s: so is one that has not been made, or brought back, for so long. A process starts in half a second;
+            on a machine that starts a hundred at once it takes a minute, and checking a foreign model may take two more.
         kept_bytes_max: of each member's inboxes since its last checkpoint; half of it makes the next one due.
 
     The last five are not part of history: two runs that differ in them live the same life.
@@ -50,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     window_control_ticks: int = 1_000
     spare_hosts: int = 2
     member_timeout_s: float = 600.0
+    start_timeout_s: float = 300.0
     kept_bytes_max: int = 64 << 20
 
     def __post_init__(self) -> None:
@@ -65,13 +68,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _whole("traces_max", self.traces_max, 0, 10_000_000)
         _whole("spare_hosts", self.spare_hosts, 0, 1_000)
         _whole("kept_bytes_max", self.kept_bytes_max, 1 << 10, 1 << 40)
-        if type(self.member_timeout_s) not in (int, float) or not 0.1 <= self.member_timeout_s <= 1e9:
-            raise SettingsError(f"member_timeout_s must be seconds from 0.1 upwards, not {self.member_timeout_s!r}.")
+        _seconds("member_timeout_s", self.member_timeout_s)
+        _seconds("start_timeout_s", self.start_timeout_s)
+
+    def with_limits_of(self, other: "Settings") -> "Settings":
+        """The same history under another's limits: what is no part of history is the other's."""
+        return msgspec.structs.replace(self, **{name: getattr(other, name) for name in NOT_HISTORY})
 
     @property
     def control_tick_ms(self) -> int:
         """Simulated milliseconds in one control tick."""
         return self.control_tick_interval_ticks * self.local_tick_interval_ms
+
+
+NOT_HISTORY = (
+    "window_control_ticks",
+    "spare_hosts",
+    "member_timeout_s",
+    "start_timeout_s",
+    "kept_bytes_max",
+)
+"""Settings in which two runs may differ and live the same life."""
+
+
+def _seconds(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.1 <= value <= 1e9:
+        raise SettingsError(f"{name} must be seconds from 0.1 upwards, not {value!r}.")
 
 
 def _whole(name: str, value: object, least: int, most: int) -> None:
