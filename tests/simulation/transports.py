@@ -473,6 +473,10 @@ class SimulatedLane:
         """See `Lane`."""
         return {host_id: Whereabouts(0, "") for host_id in host_ids if self.processes[host_id].alive}
 
+    def obstacle(self, host_id: str) -> str:
+        """See `Lane`."""
+        return ""
+
     def computing(self) -> None:
         """See `Lane`."""
 
