@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import MagicMock, patch
 
 import zmq
 
 from actors.hosts import Host
-from actors.ray_lanes import RayLane
 from actors.zmq_doors import Door
 from actors.zmq_lanes import ZmqLane
 
@@ -110,9 +110,8 @@ class LoopbackLane(ZmqLane):
     def __init__(
         self, realm_paths: tuple[str, ...] = (), spoil: Spoil = lambda host_id, number, answer: [answer]
     ) -> None:
-        RayLane.__init__(self, realm_paths)
-        self._door = Door(ADDRESS)
-        self._outside = {}
+        with patch.multiple("actors.zmq_lanes", ray=MagicMock(), get_node_ip_address=lambda: ADDRESS):
+            super().__init__(realm_paths)
         self._spoil = spoil
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []

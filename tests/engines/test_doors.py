@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -20,8 +21,18 @@ from actors.zmq_doors import Door, Line
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(params=["far", "near"])
+def door(request):
+    """A door, approached over TCP or over the system's own sockets, as hosts on its node do."""
+    door = Door(ADDRESS)
+    if request.param == "near":
+        door.address = door.near_address
+    yield door
+    door.close()
+
+
 @pytest.fixture
-def door():
+def far_door():
     door = Door(ADDRESS)
     yield door
     door.close()
@@ -92,24 +103,32 @@ def test_whoever_does_not_know_the_doors_key_gets_nothing_through(door, context)
     assert not door.is_open_to("a")
 
 
-def test_bytes_that_are_no_greeting_harm_nobody(door, context):
-    real = host_of(context, door, "a")
+def test_bytes_that_are_no_greeting_harm_nobody(far_door, context):
+    real = host_of(context, far_door, "a")
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + b"\x00" + bytes(31)
     for nonsense in (b"", b"\0", b"GET / HTTP/1.1\r\n\r\n", greeting, greeting[:20], os.urandom(200), b"\xff" * 9000):
-        with socket.create_connection((ADDRESS, port_of(door)), timeout=5) as line:
+        with socket.create_connection((ADDRESS, port_of(far_door)), timeout=5) as line:
             line.sendall(nonsense)
-            assert speaks_with(door, "a", real)
-    assert list(door.departures()) == []
+            assert speaks_with(far_door, "a", real)
+    assert list(far_door.departures()) == []
 
 
-def test_only_the_given_address_is_listened_on(door):
-    with socket.create_connection((ADDRESS, port_of(door)), timeout=5):
+def test_only_the_given_address_is_listened_on(far_door):
+    with socket.create_connection((ADDRESS, port_of(far_door)), timeout=5):
         pass
     with pytest.raises(ConnectionRefusedError):  # all of 127.0.0.0/8 is this machine; a wildcard would take it
-        socket.create_connection(("127.0.0.2", port_of(door)), timeout=5)
+        socket.create_connection(("127.0.0.2", port_of(far_door)), timeout=5)
     listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    assert f"0100007F:{port_of(door):04X}" in listening
-    assert f"00000000:{port_of(door):04X}" not in listening
+    assert f"0100007F:{port_of(far_door):04X}" in listening
+    assert f"00000000:{port_of(far_door):04X}" not in listening
+
+
+def test_the_near_address_is_this_user_s_alone_and_goes_with_the_door():
+    door = Door(ADDRESS)
+    folder = Path(door.near_address.removeprefix("ipc://")).parent
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    door.close()
+    assert not folder.exists()
 
 
 def test_an_address_of_six_parts_is_listened_on_alone(context):
