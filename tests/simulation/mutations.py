@@ -152,7 +152,7 @@ MUTATIONS = (
     _mutation("a member may die once", FLEETS, "elif kept.deaths > 1:", "elif kept.deaths > 0:"),
     _mutation("deaths while nobody waits count", FLEETS, "        if kept.parcel is not None:\n            kept.deaths += 1\n", "        kept.deaths += 1\n"),
     _mutation("a dead spare is used", FLEETS, "                self._spares.remove(host_id)\n", ""),
-    _mutation("the host of a removed member is kept", FLEETS, "        if kept is not None:\n            self._release(kept)\n\n    # ---", "\n    # ---"),
+    _mutation("the host of a removed member is kept", FLEETS, "        if kept is not None:\n            self._release(kept)\n        if (host_id", "        if (host_id"),
     _mutation("a host is not ended when it is given up", FLEETS, "            self._lane.kill(kept.host_id)\n", ""),
     _mutation("a restart takes a second host", FLEETS, "elif not kept.embodying:  # else it is being brought back as it is", "else:"),
     _mutation("a birth goes on when the member stands", FLEETS, "kept.newborn, kept.standing = False, True", "kept.standing = True"),
