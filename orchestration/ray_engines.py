@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import ray
 from ray._private.ray_logging import stdout_deduplicator
+from ray._private.state import state as cluster_state
 from ray.exceptions import ActorUnavailableError, ActorUnschedulableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -88,9 +89,9 @@ class RayTicket:
         while ray.wait([self._ref], timeout=_remaining(deadline))[0]:
             try:
                 ray.get(self._ref, timeout=REACH_TIMEOUT_S)
-            except ActorUnavailableError:
+            except RayActorError as error:
                 self._unreachable_since = self._unreachable_since or time.monotonic()
-                if time.monotonic() - self._unreachable_since > START_TIMEOUT_S:
+                if time.monotonic() - self._unreachable_since > START_TIMEOUT_S or self._engine.is_over(error):
                     return True  # and the result is that
                 time.sleep(REVIVE_INTERVAL_S)
                 self._reviving = self._method not in SIGNS
@@ -256,6 +257,17 @@ class RayEngine:
             with self._noting:
                 self.seen = max(self.seen, seen)
         return result
+
+    def is_over(self, error: RayActorError) -> bool:
+        """Whether the clock cannot come back. Ray says so too early of one whose node is being drained."""
+        if isinstance(error, ActorUnavailableError):
+            return False
+        if isinstance(error, ActorUnschedulableError):
+            return True
+        try:
+            return bool(cluster_state.actor_table(self.clock._actor_id.hex())["State"] == "DEAD")
+        except Exception:  # the control plane is away; it will tell when it is back
+            return False
 
     def crash(self) -> None:
         """Kills the clock's process, to see it come back; returns when its successor stands."""

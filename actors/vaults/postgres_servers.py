@@ -100,7 +100,7 @@ class PostgresServer(Store):
     def promise(self) -> str:
         """In plain words, what a commit survives; asks the server how it is set up."""
         fsync, synchronous_commit = self.read(_asked_settings)
-        promise = "What append has returned survives the death of any process here and losing this node"
+        promise = "What has been answered survives the death of any process here and losing this node"
         if fsync == "off":
             promise += "; the server's fsync is off, so a power cut of its machine may lose the vault"
         if synchronous_commit == "off":

@@ -78,7 +78,7 @@ class SqliteFile(Store):
         """In plain words, what a commit survives."""
         power = "and a power cut" if self._power_safe else "but a power cut may undo the last of it"
         return (
-            f"What append has returned survives the death of any process, {power}; losing this machine loses the vault."
+            f"What has been answered survives the death of any process, {power}; losing this machine loses the vault."
         )
 
     def _open(self) -> sqlite3.Connection:

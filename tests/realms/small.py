@@ -1,5 +1,6 @@
 """Small realms for tests: each shows one behaviour and nothing else."""
 
+import itertools
 import os
 import time
 
@@ -179,3 +180,20 @@ class Diary(Scribe):
 
     kind = "diary"
     recovery = REPLAYED
+
+
+class Hog(Ring):
+    """Holds the interpreter's lock for ever in one of its ticks, so that its process answers nobody."""
+
+    def __init__(self, birth, *, hog_at):
+        super().__init__(birth)
+        self.hog_at = hog_at
+
+    def tick(self, turn: Turn) -> None:
+        if turn.now == self.hog_at:
+            all(itertools.repeat(True))
+        super().tick(turn)
+
+
+def sleeping_factory(birth, **params):
+    time.sleep(1000)

@@ -40,9 +40,7 @@ def refused(url: str | Path, kind: type[VaultError] = VaultError) -> str:
 
 def test_a_vault_says_what_it_promises(url: str, vault: Vault) -> None:
     if url.startswith("sqlite"):
-        assert vault.durability.startswith(
-            "What append has returned survives the death of any process, and a power cut;"
-        )
+        assert vault.durability.startswith("What has been answered survives the death of any process, and a power cut;")
         assert not vault.shared
     else:
         assert "survives the death of any process here and losing this node;" in vault.durability

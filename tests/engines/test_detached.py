@@ -1,0 +1,395 @@
+"""What outlives the program that started it: `soulfra up`, `status`, `down`, `attach`; orders, successors, hung members."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from tempfile import gettempdir
+
+import pytest
+
+from actors.core.kernel.errors import EngineError, SoulfraError, StaleEpochError
+from orchestration import Multiverse
+from orchestration.main import run
+from orchestration.multiverse import LANES
+
+ROOT = Path(__file__).parents[2]
+REALMS = ROOT / "tests" / "realms"
+RING = "small:Ring"
+PATIENCE_S = 60.0
+"""A busy machine takes long to start a process; what is not there by then does not come."""
+SCENARIO = f"""
+local_tick_interval_ms = 1
+seed = 5
+realm_paths = ["{REALMS}"]
+[[realms]]
+id = "a"
+factory = "{RING}"
+params = {{ next_realm = "b", shouts = true }}
+[[realms]]
+id = "b"
+factory = "{RING}"
+params = {{ next_realm = "a" }}
+[[players]]
+name = "Alice"
+realm = "a"
+travels = [{{ at = 0, to = "b" }}, {{ at = 1000, to = "a" }}]
+[[events]]
+at = 3
+type = "token"
+target = "a"
+"""
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    path = tmp_path / "two.toml"
+    path.write_text(SCENARIO)
+    return path
+
+
+@pytest.fixture
+def soulfra(capsys, tmp_path, monkeypatch):
+    """Runs a command line in an empty folder; what it said, its code first. Takes down what is up at the end."""
+    monkeypatch.chdir(tmp_path)
+    names = set()
+
+    def call(*arguments):
+        if arguments[0] == "up":
+            names.add(arguments[1])
+        code = run([str(one) for one in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    yield call
+    for name in names:
+        call("down", name)
+
+
+def until(what, patience_s=PATIENCE_S):
+    deadline = time.monotonic() + patience_s
+    while not (found := what()):
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
+    return found
+
+
+def alive(process_id):
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def processes(mv):
+    return [mv.about.process_id, *(member["process_id"] for member in mv.members())]
+
+
+def calm(control_ticks):
+    """The digest chain of the same life with nothing in its way, in one process."""
+    from orchestration import scenarios
+    from orchestration.agendas import set_up
+
+    path = Path("two.toml")
+    described = scenarios.load(path)
+    with Multiverse(described.seed, local_tick_interval_ms=1, engine="local", realm_paths=[REALMS]) as mv:
+        set_up(mv, described).carry_out(mv, 0)
+        mv.advance_to(control_ticks)
+        return mv.digest_chain()
+
+
+def test_up_status_down_and_up_again(soulfra, scenario, tmp_path):
+    code, out, err = soulfra("up", "home", "--scenario", scenario)
+    assert (code, out.splitlines()[0]) == (0, "home is up, new: 2 realms, running in real time."), err
+    assert (
+        f"vault file '{tmp_path / 'home.sqlite'}'" in out
+        and "survives the death of any process, and a power cut" in out
+    )
+    assert err == "later journeys of 1 player are left out: they need a driver.\n"
+    assert soulfra("up", "home") == (
+        2,
+        "",
+        "soulfra: 'home' is up already on this cluster; attach to it, or take it down first.\n",
+    )
+    with Multiverse.attach("home") as mv:
+        ours = processes(mv)
+        until(lambda: mv.status().boundary.control_tick > 5)
+    code, out, _ = soulfra("status", "home")
+    assert code == 0 and out.startswith("home is running at control tick ") and "ring" in out
+    code, out, _ = soulfra("status", "home", "--json")
+    found = json.loads(out)
+    assert (found["state"], found["epoch"], found["trouble"], found["waiting"], found["recoveries"]) == (
+        "running",
+        1,
+        "",
+        [],
+        [],
+    )
+    assert [(realm["realm_id"], realm["state"]) for realm in found["realms"]] == [("a", "running"), ("b", "running")]
+    code, out, _ = soulfra("down", "home")
+    stood_at = int(out.partition("control tick ")[2].partition(".")[0])
+    assert code == 0 and "home.sqlite" in out and stood_at >= found["boundary"]["control_tick"]
+    until(lambda: not any(map(alive, ours)))
+    code, out, err = soulfra("up", "home", "--paused", "--games", "3")
+    assert out.startswith(f"home is up, resumed at control tick {stood_at}: 2 realms, paused.")
+    assert "left aside" in err
+    found = json.loads(soulfra("status", "home", "--json")[1])
+    assert (found["state"], found["boundary"]["control_tick"]) == ("paused", stood_at)
+    assert found["digest_chain"] == calm(stood_at)
+    with Multiverse.attach("home") as mv:
+        assert (mv.settings.seed, mv.about.lane) == (5, "zmq")
+        assert mv.players.list_players()[0].active_realm == "b"
+        assert mv.run(3)[-1].control_tick_id == stood_at + 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["status", "nobody"], "no multiverse 'nobody' is up"),
+        (["down", "nobody"], "start it with: soulfra up nobody"),
+        (["status", "no/such"], "letters, digits"),
+        (["up", "-x"], "-x"),
+        (["up", "../x"], "letters, digits"),
+        (["up", "x" * 65], "1 to 64"),
+        (["up", "x", "--vault", "/no/such/folder/x.sqlite"], "there is no folder"),
+        (["up", "x", "--vault", "/proc/x.sqlite"], "cannot be opened"),
+        (["up", "x", "--vault", "postgresql://nobody@127.0.0.1:9/x"], "there is no connection"),
+        (["up", "x", "--vault", "mysql://x"], "mysql"),
+        (["up", "x", "--games", "0"], "--games"),
+        (["up", "x", "--lane", "tin"], "zmq, ray"),
+        (["up", "x", "--scenario", "nowhere.toml"], "cannot be read"),
+        (["up"], "NAME"),
+    ],
+)  # fmt: skip
+def test_wrong_use_is_one_line_and_leaves_nothing(soulfra, tmp_path, arguments, says):
+    code, out, err = soulfra(*arguments) if len(arguments) > 1 else soulfra("up")
+    assert (code, out) == (2, "") and says in err and len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scenario_that_cannot_be_made_leaves_nothing(soulfra, tmp_path):
+    path = tmp_path / "broken.toml"
+    path.write_text(f'realm_paths = ["{REALMS}"]\n[[realms]]\nid = "a"\nfactory = "small:raising_factory"\n')
+    code, out, err = soulfra("up", "home", "--scenario", path)
+    assert (code, out) == (2, "") and "on strike" in err and len(err.splitlines()) == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["broken.toml"]
+    assert soulfra("status", "home")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"RAY_ADDRESS": "127.0.0.1:9"}, "no Ray cluster answers"),
+        ({"RAY_TMPDIR": "/tmp/soulfra-no-ray"}, "`ray start --head`"),
+    ],
+)
+def test_a_cluster_that_is_not_there(tmp_path, environment, says):
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration", "up", "home", "--vault", str(tmp_path / "home.sqlite")],
+        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert says in done.stderr and len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_setting_up_may_be_interrupted(soulfra, scenario, tmp_path):
+    where = {"name": "home", "vault": tmp_path / "home.sqlite", "detached": True, "realm_paths": [REALMS]}
+    with Multiverse(5, local_tick_interval_ms=1, **where) as mv:
+        with mv.setting_up():
+            mv.register_game("a", RING, params={"next_realm": "b", "shouts": True})
+        mv.end()  # as if it had been killed here
+    code, out, err = soulfra("up", "home", "--scenario", scenario, "--paused")
+    assert out.startswith("home is up, new: 2 realms, paused."), err
+    with Multiverse.attach("home") as mv:
+        kinds = [type(entry.command).__name__ for entry in mv.journal()]
+        assert kinds == ["RegisterGame", "RegisterGame", "MemberCommand", "QueueEvent", "MemberCommand"]
+        mv.advance_to(10)
+        assert mv.digest_chain() == calm(10)
+
+
+DRIVER = """
+import sys, time
+from orchestration import Multiverse
+name, vault, realms, address = sys.argv[1:]
+mv = Multiverse(1, name=name, vault=vault, realm_paths=[realms], address=address, detached=True, local_tick_interval_ms=1)
+mv.register_game("a", "small:Ring")
+mv.start()
+print("started", flush=True)
+time.sleep(1000)
+"""
+
+
+def test_a_dead_driver_and_two_living_ones(tmp_path):
+    import ray
+
+    arguments = ["home", str(tmp_path / "v.sqlite"), str(REALMS), ray.get_runtime_context().gcs_address]
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert driver.stdout is not None and driver.stdout.readline() == "started\n"
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+    with Multiverse.attach("home") as one, Multiverse.attach("home") as other:
+        seen = one.status().boundary.control_tick
+        until(lambda: other.status().boundary.control_tick > seen + 5)
+        lucks = [mv.command("a", "set_luck", {"luck": luck}) for luck, mv in ((7, one), (8, other))]
+        assert lucks == [7, 8]
+        boundary = one.pause()
+        assert not other.status().running and other.status().boundary.control_tick == boundary["control_tick"]
+        assert other.run(2)[-1].control_tick_id == boundary["control_tick"] + 2
+        one.start("fast")
+        with pytest.raises(SoulfraError, match="running already"):
+            other.start()
+        ours = processes(other)
+        other.end()
+        until(lambda: not any(map(alive, ours)))
+        with pytest.raises(SoulfraError):
+            one.run(1)
+    with pytest.raises(SoulfraError, match="no multiverse 'home' is up"):
+        Multiverse.attach("home")
+
+
+def test_orders_outlive_the_clock_that_took_them(tmp_path):
+    folders = set(Path(gettempdir()).glob("soulfra-*"))
+    with Multiverse(1, engine="ray", realm_paths=[REALMS], local_tick_interval_ms=1) as mv:
+        mv.register_game("a", RING)
+        mv.start()
+        until(lambda: mv.status().boundary.control_tick > 3)
+        mv.kill("@clock")
+        seen = mv.status().boundary.control_tick
+        until(lambda: mv.status().running and mv.status().boundary.control_tick > seen)
+        stood_at = mv.pause()["control_tick"]
+        mv.kill("@clock")
+        time.sleep(0.1)
+        assert (mv.status().running, mv.status().boundary.control_tick) == (False, stood_at)
+        assert mv.status().epoch == 3
+    assert set(Path(gettempdir()).glob("soulfra-*")) <= folders, "its temporary vault goes with it"
+
+
+def test_drivers_in_threads_are_answered_once_whatever_dies():
+    with Multiverse(1, engine="ray", realm_paths=[REALMS]) as mv:
+        mv.register_game("a", RING)
+        answers, each = [], 6
+
+        def drive(thread):
+            for number in range(each):
+                answers.append(mv.command("a", "set_luck", {"luck": 100 * thread + number}))
+
+        threads = [threading.Thread(target=drive, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        os.kill(mv.about.process_id, signal.SIGKILL)
+        for thread in threads:
+            thread.join(PATIENCE_S)
+        assert sorted(answers) == sorted(100 * thread + number for thread in range(4) for number in range(each))
+        entries = mv.journal()
+        assert len(entries) == 1 + len(answers) == len({entry.command_id for entry in entries})
+
+
+def test_an_old_clock_that_is_alive_can_neither_write_nor_answer(tmp_path):
+    where = {"name": "home", "vault": tmp_path / "v.sqlite", "realm_paths": [REALMS], "engine": "ray"}
+    with Multiverse(1, **where) as old:
+        old.register_game("a", RING)
+        old.run(3)
+        hosts = processes(old)[1:]
+        with Multiverse(**where) as new:
+            assert (new.settings.seed, new.status().epoch, old.status().epoch) == (1, 2, 1)
+            with pytest.raises(SoulfraError) as refused:
+                old.command("a", "set_luck", {"luck": 1})
+            assert isinstance(refused.value, StaleEpochError | EngineError)
+            assert "another clock has taken over" in until(lambda: old.status().trouble, 10)
+            for ask in (old.digest, old.members, lambda: old.run(1), old.pause, lambda: old.query("a", "all")):
+                with pytest.raises(SoulfraError):
+                    ask()
+            until(lambda: not any(map(alive, hosts)))
+            new.command("a", "set_luck", {"luck": 2})
+            assert [entry.position for entry in new.journal()] == [1, 2]
+            assert new.run(4)[-1].control_tick_id >= 4
+
+
+def test_an_old_clock_that_nobody_asks_ends_by_itself(tmp_path):
+    where = {"name": "home", "vault": tmp_path / "v.sqlite", "realm_paths": [REALMS], "engine": "ray"}
+    with Multiverse(1, local_tick_interval_ms=1, **where) as old:
+        old.register_game("a", RING)
+        old.start()
+        with Multiverse(**where):
+            assert "another clock has taken over" in until(lambda: old.status().trouble, 10)
+            assert not until(lambda: old.status(), 1).running
+
+
+def told(mv, what, within_s):
+    """The first line of whom the clock waits for that says `what`; within a time, for a status must not keep it."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        for line in mv.status().waiting:
+            if what in line:
+                return line
+        time.sleep(0.02)
+    pytest.fail(f"nobody said {what!r}: {mv.status()}")
+    return ""
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("factory", [RING, "small:Hog"])
+def test_a_hung_member_is_named_and_in_the_end_alone_in_error(soulfra, tmp_path, factory, lane):
+    params = {"sleep_s": 1000.0} if factory == RING else {"hog_at": 15}
+    name = f"hung_{lane}"
+    with Multiverse(
+        1, name=name, vault=tmp_path / "v.sqlite", realm_paths=[REALMS], detached=True, lane=lane, member_timeout_s=3.0
+    ) as mv:
+        try:
+            mv.register_game("hung", factory, params=params)
+            mv.register_game("other", RING)
+            hung = processes(mv)[2]
+            mv.start("fast")
+            begun = time.monotonic()
+            assert "since" in told(mv, "waiting for hung", 3.0)
+            assert time.monotonic() - begun < 3.0
+            code, out, _ = soulfra("status", name)
+            assert code == 0 and "waiting for hung since" in out and "heartbeat" in out and "is waiting at" in out
+            errors = until(lambda: [one["error"] for one in mv.get_multiverse_state()["games"] if one["error"]])
+            assert errors == ["its process did not answer within 3 s, and once more in the same grant"]
+            seen = mv.status().boundary.control_tick
+            until(lambda: mv.status().boundary.control_tick > seen + 3)
+            until(lambda: not alive(hung))
+        finally:
+            mv.end()
+
+
+def test_a_member_that_cannot_be_made_is_named_too(tmp_path):
+    with Multiverse(1, engine="ray", realm_paths=[REALMS], start_timeout_s=4.0) as mv:
+        for placement, says in (
+            (None, "it is being made"),
+            ({"resources": {"moon": 1}}, "no node of the cluster offers moon: 1"),
+        ):
+            failed = []
+
+            def register(placement=placement, failed=failed):
+                try:
+                    mv.register_game("never", "small:sleeping_factory", placement=placement)
+                except SoulfraError as error:
+                    failed.append(error.message)
+
+            thread = threading.Thread(target=register)
+            thread.start()
+            assert says in told(mv, says, 3.9)
+            thread.join(PATIENCE_S)
+            assert len(failed) == 1 and (placement is None or says in failed[0]), failed
+        assert mv.members() and mv.run(1)
+
+
+def test_a_clock_that_lives_its_history_again_says_so(tmp_path):
+    with Multiverse(1, engine="ray", realm_paths=[REALMS]) as mv:
+        mv.register_game("slow", RING, params={"sleep_s": 0.03})
+        mv.run(8)
+        mv.command("slow", "set_luck", {"luck": 1})
+        os.kill(mv.about.process_id, signal.SIGKILL)
+        line = told(mv, "living its history again", PATIENCE_S)
+        assert line.endswith("of 8")
+        assert mv.run(1)[-1].control_tick_id == 9
