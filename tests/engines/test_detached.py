@@ -205,7 +205,7 @@ def test_setting_up_may_be_interrupted(soulfra, scenario, tmp_path):
         with mv.setting_up():
             mv.register_game("a", RING, params={"next_realm": "b", "shouts": True})
         mv.end()  # as if it had been killed here
-    code, out, err = soulfra("up", "home", "--scenario", scenario, "--paused")
+    _, out, err = soulfra("up", "home", "--scenario", scenario, "--paused")
     assert out.startswith("home is up, new: 2 realms, paused."), err
     with Multiverse.attach("home") as mv:
         kinds = [type(entry.command).__name__ for entry in mv.journal()]
