@@ -10,12 +10,16 @@ INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
 DEMO_REPORT := out/demo.html
 
-.PHONY: demo test lint tests bench clean help
+SEEDS ?= 10000
+
+.PHONY: demo test lint tests bench soak mutations clean help
 
 help:
 	@echo "make demo   three realms on Ray, 60 control ticks, and a report in $(DEMO_REPORT)"
 	@echo "make test   style, types and all tests"
-	@echo "make bench  the City beside Mesa, and lockstep beside HELICS, mosaik, xoscar, Ray and ZeroMQ"
+	@echo "make bench  the City beside Mesa, lockstep beside HELICS, mosaik, xoscar, Ray and ZeroMQ, PHOLD, recovery, real time"
+	@echo "make soak   SEEDS=10000: as many simulated runs in which everything goes wrong"
+	@echo "make mutations  whether the simulation notices faults put into the code on purpose"
 	@echo "make clean  removes the virtual environment and what was made"
 
 demo: $(INSTALLED)
@@ -36,6 +40,16 @@ bench: $(BENCH_INSTALLED)
 	@mkdir -p out
 	@$(BIN)/python -m benchmarks.city --json out/bench_city.json
 	@$(BIN)/python -m benchmarks.lockstep --json out/bench_lockstep.json
+	@$(BIN)/python -m benchmarks.phold --json out/bench_phold.json
+	@$(BIN)/python -m benchmarks.recovery --json out/bench_recovery.json
+	@$(BIN)/python -m benchmarks.realtime --json out/bench_realtime.json
+	@$(BIN)/python -m benchmarks.capacity --json out/bench_capacity.json
+
+soak: $(INSTALLED)
+	@$(BIN)/python -m tests.simulation soak --seeds $(SEEDS)
+
+mutations: $(INSTALLED)
+	@$(BIN)/python -m tests.simulation mutations
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "soulfra needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=/path/to/python" >&2; exit 1; }

@@ -13,6 +13,7 @@ from actors.core.kernel.commands import MemberSpec
 from actors.core.kernel.errors import EngineError, FactoryError, ProtocolError, SoulfraError, told
 from actors.core.kernel.members import Birth, Member
 from actors.core.kernel.messages import (
+    UNREAD,
     Advance,
     Answer,
     Embodied,
@@ -37,6 +38,8 @@ class Host:
     def __init__(self, realm_paths: tuple[str, ...] = ()) -> None:
         factories.add_realm_paths(realm_paths)
         self._seat: Seat | None = None
+        self._made_by: int | None = None
+        self._embodied: Embodied | None = None  # the answer to that, until the member goes on
         self._turn = threading.Lock()  # an old clock may still be talking on one lane while a new one does on another
 
     @property
@@ -56,9 +59,16 @@ class Host:
         A factory may offer `registration_check(birth, params) -> params`: it is asked once, before the member is made for
         the first time, and may refuse or change the parameters (a foreign model is checked for determinism there).
 
+        Told twice, it is made once: who asks again gets the same answer, and none once the member has gone on.
+
         Raises:
             FactoryError: there is no such factory, or it raises.
+            ProtocolError: the member was made by this very word, and has gone on since.
         """
+        if self._made_by == embodiment.request:
+            if self._embodied is None:
+                raise ProtocolError(f"{embodiment.birth.member_id} was made already, and has gone on since.")
+            return self._embodied
         birth, spec = embodiment.birth, embodiment.spec
         factory = factories.load(spec.factory)
         try:
@@ -72,7 +82,9 @@ class Host:
             raise FactoryError(f"factory {spec.factory!r} raised {told(error)}.") from error
         self._seat = seat
         checkpoint = None if embodiment.again else seat.kept_checkpoint
-        return Embodied(embodiment.request, seat.contract, seat.status(), spec, digests, checkpoint)
+        self._made_by = embodiment.request
+        self._embodied = Embodied(embodiment.request, seat.contract, seat.status(), spec, digests, checkpoint)
+        return self._embodied
 
     def answer(self, message: Message) -> Message:
         """Answers one message of the clock; an error of ours is an answer, too."""
@@ -80,6 +92,7 @@ class Host:
         try:
             match message:
                 case Advance():
+                    self._embodied = None
                     return self.seat.answer(message)
                 case Embodiment():
                     return self.embody(message)
@@ -95,7 +108,7 @@ class Host:
             try:
                 message = unpack(packed, Advance, Embodiment, Stand)
             except ProtocolError as error:
-                return pack(Refusal(0, error.code, error.message))
+                return pack(Refusal(UNREAD, error.code, error.message))
             return pack(self.answer(message))
 
     def heartbeat(self) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """The generic host as a Ray actor. Messages cross as packed bytes: a struct costs pickle ten times as much."""
 
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -16,6 +17,8 @@ from actors.core.kernel.errors import SoulfraError
 from actors.core.kernel.lanes import Whereabouts
 from actors.hosts import Host
 
+WARM = ("actors.core.realms.tick_engines", "actors.core.players.registry", "actors.core.realms.city")
+"""What most members are made of: imported while nobody waits for this host."""
 READERS = 4
 """Threads of a host that answer readers and heartbeats while a grant is carried out."""
 
@@ -29,6 +32,8 @@ class RayHost(Host):
     """
 
     def __init__(self, host_id: str, realm_paths: tuple[str, ...]) -> None:
+        for module in WARM:
+            importlib.import_module(module)
         gc.freeze()  # what has been imported stays; looking through it for garbage takes 50 ms
         super().__init__(realm_paths)
         self._host_id = host_id

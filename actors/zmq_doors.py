@@ -21,6 +21,8 @@ HEARTBEAT_TIMEOUT_MS = 10_000
 """Only for a peer whose machine is gone without a word; the death of a process ends its connection at once."""
 SEND_TIMEOUT_MS = 1_000
 DOMAIN = "soulfra"
+NONSENSE = b"\0"
+"""Stands for what a host sent that is no message of one part; `unpack` refuses it."""
 
 
 class Door:
@@ -78,6 +80,10 @@ class Door:
         """Takes a host's key off the list and forgets its line."""
         for key in [key for key, listed in self._listed.items() if listed == host_id]:
             del self._listed[key]
+        self._forget_line(host_id)
+
+    def _forget_line(self, host_id: str) -> None:
+        """What comes over the line that a host has had, and its end, are nobody's any more."""
         self._hosts.pop(self._routes.pop(host_id, b""), None)
         for connection in [at for at, known in self._connections.items() if known == host_id]:
             del self._connections[connection]
@@ -99,31 +105,30 @@ class Door:
         return True
 
     def receive(self, timeout_ms: int) -> tuple[str, bytes] | None:
-        """The next message and its host; `(host, b"")` if the host has just come in; None if nothing came in time."""
+        """The next message and its host; `(host, b"")` if the host has just come in; None if nothing of theirs came in time."""
         router = self._router
         if self._receive_timeout_ms != timeout_ms:
             router.setsockopt(zmq.RCVTIMEO, timeout_ms)
             self._receive_timeout_ms = timeout_ms
-        while True:
-            try:
-                head = router.recv(0, False)
-            except zmq.Again:
-                return None
-            parcel = router.recv()
-            if router.getsockopt(zmq.RCVMORE):
-                self._drop_rest()
-                continue
-            host_id = self._hosts.get(head.bytes)
-            if host_id is not None:
-                return host_id, parcel
-            if (host_id := self._let_in(head, parcel)) is not None:
-                return host_id, b""
+        try:
+            head = router.recv(0, False)
+        except zmq.Again:
+            return None
+        parcel = router.recv()
+        if router.getsockopt(zmq.RCVMORE):
+            parcel = self._drop_rest()
+        host_id = self._hosts.get(head.bytes)
+        if host_id is not None:
+            return host_id, parcel or NONSENSE
+        if (host_id := self._let_in(head, parcel)) is not None:
+            return host_id, b""
+        return None  # who keeps sending what is turned away must not keep the clock from looking around
 
-    def _drop_rest(self) -> None:
-        """A message of ours has one part; a longer one is nothing of ours."""
+    def _drop_rest(self) -> bytes:
+        """A message of ours has one part; a longer one is nothing of ours, whatever it says."""
         while self._router.getsockopt(zmq.RCVMORE):
             self._router.recv()
-        self.turned_away += 1
+        return NONSENSE
 
     def _let_in(self, head: zmq.Frame, claimed: bytes) -> str | None:
         """A connection speaks for the first time: it says who it is, and its key must be listed as that."""
@@ -132,7 +137,7 @@ class Door:
             self.turned_away += 1
             return None
         self._note_departures()  # one that had the same descriptor before has left before
-        self._hosts.pop(self._routes.pop(host_id, b""), None)
+        self._forget_line(host_id)
         self._routes[host_id] = head.bytes
         self._hosts[head.bytes] = host_id
         self._connections[head.get(zmq.SRCFD)] = host_id

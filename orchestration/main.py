@@ -43,9 +43,14 @@ def simulate(
     local_tick_ms: Annotated[int | None, typer.Option(help="Simulated milliseconds in a local tick (100).")] = None,
     npcs: Annotated[int | None, typer.Option(help="NPCs in each city, 40 by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="From which every draw follows (0).")] = None,
-    engine: Annotated[str, typer.Option(help="ray: every realm an actor; local: one process.")] = "ray",
+    engine: Annotated[
+        str | None, typer.Option(help="ray (the default): every realm an actor; local: one process.")
+    ] = None,
     lane: Annotated[str | None, typer.Option(help="How grants travel on Ray: zmq (the default) or ray.")] = None,
     realtime: Annotated[bool, typer.Option("--realtime", help="Keep real time although there is a bound.")] = False,
+    paranoid: Annotated[
+        bool, typer.Option("--paranoid", help="Every realm lives all twice, in two processes; --engine local.")
+    ] = False,
     kill: Annotated[list[str] | None, typer.Option(help="REALM@TICK: kill its process, see it come back.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write a report to this HTML file.")] = None,
     series: Annotated[Path | None, typer.Option(help="Write the series to this .csv or .parquet file.")] = None,
@@ -72,11 +77,12 @@ def simulate(
         simulations.Simulation(
             scenario=described,
             control_ticks=_bound(described, duration, control_ticks),
-            engine=engine,
+            engine=engine or ("local" if paranoid else "ray"),
             lane=lane,
             address=address,
             realm_paths=tuple(realm_path or ()),
             realtime=realtime,
+            paranoid=paranoid,
             kills=tuple(_kill(one) for one in kill or ()),
             report=report,
             series=series,

@@ -6,7 +6,7 @@ from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from uuid import uuid4
 
 import msgspec
@@ -35,9 +35,12 @@ from actors.core.kernel.events import CrossGameEvent, Event, Trace, checked_carr
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import State, decode_state
 from actors.core.kernel.ticking import TickRecord
-from actors.lanes import PLACEMENT_OPTIONS
+from actors.lanes import PLACEMENT_OPTIONS, LocalLane
 from orchestration.engines import Engine, LocalEngine, Ticket
 from orchestration.players import Players
+
+if TYPE_CHECKING:
+    from actors.paranoid_lanes import ParanoidLane
 
 T = TypeVar("T")
 
@@ -64,6 +67,8 @@ class Multiverse:
         vault: where its history is kept: a SQLite file, or a PostgreSQL URL. With history there already, it goes on where
             that ends. Without a vault it lives as long as this driver, though not only as long as its clock's process.
         detached: whether it outlives this driver; `attach` finds it again by its name.
+        paranoid: whether every member is made again from its capture in another process and asked the same there, in
+            every control tick; on the local engine. A run in which something differs stops and says what.
         clock_placement: Ray's placement options for the clock's own actor; with a vault on a PostgreSQL server only.
         settings: more of `Settings`, by name.
 
@@ -86,6 +91,7 @@ class Multiverse:
         realms_expected: int = 0,
         vault: str | Path | None = None,
         detached: bool = False,
+        paranoid: bool = False,
         clock_placement: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
@@ -102,11 +108,26 @@ class Multiverse:
         if home is not None and (founding := founding_in(home[1], home[0])) is not None:
             asked = founding.settings.with_limits_of(asked)
             paths = tuple(dict.fromkeys((*paths, *founding.realm_paths)))
-        self._set_up(
-            _engine(
-                asked, engine, lane, address, paths, realms_expected, home, detached=detached, placement=clock_placement
+        self._doubling: ParanoidLane | None = _paranoid_lane(engine, paths) if paranoid else None
+        try:
+            self._set_up(
+                _engine(
+                    asked,
+                    engine,
+                    lane,
+                    address,
+                    paths,
+                    realms_expected,
+                    home,
+                    self._doubling,
+                    detached=detached,
+                    placement=clock_placement,
+                )
             )
-        )
+        except BaseException:
+            if self._doubling is not None:
+                self._doubling.close()
+            raise
 
     def _set_up(self, engine: Engine) -> None:
         self._engine = engine
@@ -132,7 +153,7 @@ class Multiverse:
 
         engine = RayEngine.found(_a(str, name, "name"), address)
         mv = cls.__new__(cls)
-        mv.name, mv._closed = name, False
+        mv.name, mv._closed, mv._doubling = name, False, None
         mv._set_up(engine)
         return mv
 
@@ -471,6 +492,15 @@ class Multiverse:
         self._recoveries += [one for one in self._call("recoveries") if one not in self._recoveries]
         return list(self._recoveries)
 
+    def paranoia(self) -> dict[str, Any] | None:
+        """What a paranoid run has compared; None if this is none.
+
+        Returns:
+            checks (answers compared), from_birth (members with a double from their birth on, for they cannot be
+            captured), unchecked (members that are not compared, with the reason).
+        """
+        return None if self._doubling is None else self._doubling.report()
+
     def journal(self) -> list[JournalEntry]:
         """Every outside input so far, in order."""
         return self._call("journal")  # type: ignore[no-any-return]
@@ -558,6 +588,7 @@ def _engine(
     realm_paths: tuple[str, ...],
     realms_expected: int,
     home: tuple[str, str] | None,
+    local_lane: LocalLane | None,
     *,
     detached: bool,
     placement: Mapping[str, Any] | None,
@@ -575,7 +606,7 @@ def _engine(
             raise SettingsError("on the local engine nothing outlives this process; use engine='ray'.")
         if placement is not None:
             raise SettingsError("the local engine's clock has no place of its own; use engine='ray'.")
-        return LocalEngine(settings, realm_paths, home=home)
+        return LocalEngine(settings, realm_paths, local_lane, home)
     from actors.ray_clocks import Home  # Ray takes half a second to import; the local engine needs none
     from orchestration.ray_engines import RayEngine
 
@@ -591,6 +622,16 @@ def _placement(placement: Mapping[str, Any] | None, what: str) -> dict[str, Any]
         allowed = ", ".join(PLACEMENT_OPTIONS)
         raise FactoryError(f"{what} has no option {unknown[0]!r}; allowed: {allowed}.")
     return found
+
+
+def _paranoid_lane(engine: str, realm_paths: tuple[str, ...]) -> "ParanoidLane":
+    if engine != "local":
+        raise SettingsError(
+            f"paranoid needs engine='local', not {engine!r}; the engines live the same life, so what differs shows there."
+        )
+    from actors.paranoid_lanes import ParanoidLane  # what it stands on takes its time to import
+
+    return ParanoidLane(realm_paths)
 
 
 def _home(name: str, vault: str | Path | None, *, detached: bool) -> tuple[str, str] | None:

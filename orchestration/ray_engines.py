@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 
 import msgspec
 import ray
+from ray._private.ray_logging import stdout_deduplicator
 from ray._private.state import state as cluster_state
 from ray.exceptions import ActorUnavailableError, ActorUnschedulableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -54,6 +56,11 @@ QUIET = {
     "RAY_worker_niceness": "0",
 }
 """Environment of a cluster started here: no report to anybody, no warnings about what is meant."""
+
+
+EXPECTED_NOISE = "A worker died or was killed while executing a task"
+"""What Ray prints on standard output, whatever it is told about logs, when a process dies that we bring back ourselves and
+tell about. There is no setting for it; the attribute is what its own setting for skipping lines is read into."""
 
 
 class RayTicket:
@@ -388,6 +395,7 @@ CONNECTION = _Connection()
 def _start(address: str) -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    stdout_deduplicator.skip_re = re.compile(EXPECTED_NOISE)
     local: dict[str, Any] = {}
     if address:
         _check_reachable(address)

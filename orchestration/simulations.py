@@ -33,6 +33,7 @@ class Simulation:
         address: of a running Ray cluster, or "".
         realm_paths: users' folders.
         realtime: whether to keep real time.
+        paranoid: whether every member lives everything twice; see `Multiverse`.
         kills: processes to kill, each as (control tick in which it is missed, member id).
         report: where to write the report, or None.
         series: where to write the series, or None.
@@ -47,6 +48,7 @@ class Simulation:
     address: str
     realm_paths: tuple[str, ...]
     realtime: bool
+    paranoid: bool
     kills: tuple[tuple[int, str], ...]
     report: Path | None
     series: Path | None
@@ -79,6 +81,7 @@ def simulate(simulation: Simulation) -> int:
                 address=simulation.address,
                 realm_paths=(*scenario.realm_paths, *simulation.realm_paths),
                 realms_expected=len(scenario.realms),
+                paranoid=simulation.paranoid,
             )
         )
         agenda = set_up(mv, scenario)
@@ -165,6 +168,7 @@ def _history(mv: Multiverse, simulation: Simulation, elapsed_s: float) -> RunHis
             for game in state["games"]
         ],
         "recoveries": mv.recoveries(),
+        "paranoia": mv.paranoia(),
         "digest": mv.digest(),
         "digest_chain": chain,
         "elapsed_s": round(elapsed_s, 6),
@@ -205,7 +209,9 @@ GAME_KEYS = ("realm_id", "stat7_key", "state", "local_tick", "npcs", "digest")
 
 
 def _document(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The summary with exactly the keys that the command line promises."""
+    """The summary with exactly the keys that the command line promises, and `paranoia` in a paranoid run."""
     document = {key: summary[key] for key in DOCUMENT_KEYS}
+    if summary["paranoia"] is not None:  # only who asked for it finds it
+        document["paranoia"] = summary["paranoia"]
     document["games"] = [{key: game[key] for key in GAME_KEYS} for game in summary["games"]]
     return document

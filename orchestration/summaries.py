@@ -69,6 +69,8 @@ def print_summary(summary: Mapping[str, Any], refused: Sequence[str], report: Pa
         table.add_row(Text(game["realm_id"]), Text(game["state"]), f"{game['local_tick']:,}", npcs, game["digest"][:16])
     console.print(table)
     _print_errors_and_recoveries(console, summary["games"], summary["recoveries"])
+    if summary["paranoia"] is not None:
+        _print_paranoia(console, **summary["paranoia"])
     for line in refused[:REFUSALS_SHOWN_MAX]:
         console.print(Text(f"journey refused at {line}"))
     if len(refused) > REFUSALS_SHOWN_MAX:
@@ -78,3 +80,13 @@ def print_summary(summary: Mapping[str, Any], refused: Sequence[str], report: Pa
     for what, path in (("report", report), ("series", series)):
         if path is not None:
             console.print(Text(f"{what}: {path}"))
+
+
+def _print_paranoia(console: Console, checks: int, from_birth: Sequence[str], unchecked: Mapping[str, str]) -> None:
+    console.print(f"paranoid: {checks:,} answers were the same in another process")
+    if from_birth:
+        console.print(
+            Text(f"beside a double from their birth on, for they cannot be captured: {', '.join(from_birth)}")
+        )
+    for member_id, reason in unchecked.items():
+        console.print(Text(f"not checked: {member_id} ({reason})", style="bold red"))

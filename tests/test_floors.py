@@ -25,7 +25,7 @@ PLAIN_MODULES = {
         "hashlib",
         "inspect",
     ),
-    *("itertools", "keyword", "operator", "string", "traceback", "types", "typing", "numpy", "msgspec"),
+    *("itertools", "keyword", "operator", "string", "struct", "traceback", "types", "typing", "numpy", "msgspec"),
 }
 """All that the core may import from outside. What is not here (ray, time, random, os, math, asyncio …) is banned."""
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.main import run
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -35,7 +37,7 @@ def shown_as(shown: str, real: str) -> bool:
 
 def test_every_block_is_of_a_kind_that_is_tested():
     kinds = [language for language, _ in BLOCK.findall(README)]
-    assert kinds == ["console", "python", "text", "console", "sh", "text"]
+    assert kinds == ["console", "python", "text", "console", "console", "sh", "text"]
 
 
 def test_the_session_in_the_readme():
@@ -56,6 +58,21 @@ def test_the_shell_session_in_the_readme(tmp_path):
             cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=120,
         )  # fmt: skip
         assert shown_as(shown, done.stdout), f"{command}\n{done.stdout}"
+
+
+@pytest.mark.ray
+def test_the_deaths_in_the_readme(ray_cluster, capsys):
+    session = blocks(README, "console")[2]
+    digests = []
+    for command, shown in re.findall(r"^\$ soulfra (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE):
+        assert run(shlex.split(command)) == 0
+        told = capsys.readouterr().out.splitlines(keepends=True)
+        real = "".join(
+            line for line in told if "(raylet)" not in line
+        )  # this cluster is not one of ours, so Ray speaks
+        assert shown_as(shown, real), f"{command}\n{real}"
+        digests.append(real.strip().splitlines()[-2:])
+    assert len(digests) == 2 and digests[0] == digests[1]
 
 
 @pytest.mark.ray

@@ -331,6 +331,21 @@ def test_asking_for_the_digest_changes_nothing(interval: int) -> None:
         assert asked.sequencer.chain == silent.sequencer.chain
 
 
+def test_a_realm_that_takes_the_place_of_a_removed_one_shows_in_the_digest() -> None:
+    """Also where it stands at the same address in memory, which one in a hundred does."""
+    world = World(registry=False)
+    world.register("a")
+    for period in range(2, 302):
+        world.register("b", period=period)
+        world.digest()
+        world.remove("b")
+        world.register("b", period=period + 1)
+        found = world.digest()
+        world.sequencer._identities_of = ()
+        assert world.digest() == found
+        world.remove("b")
+
+
 def test_a_digest_covers_the_commands_since_the_tick() -> None:
     world = world_of("a")
     record = world.tick()

@@ -6,7 +6,7 @@ import time
 
 from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.events import Event
-from actors.core.kernel.members import Turn
+from actors.core.kernel.members import REPLAYED, Turn
 from actors.core.kernel.states import Records, State
 from actors.core.players.rosters import PLAYER_ARRIVED, PLAYER_LEFT, PLAYER_ROSTER, Roster
 from actors.core.realms.tick_engines import Realm, command, on
@@ -173,6 +173,13 @@ class Silent(Realm):
     """Says nothing and hears nothing."""
 
     kind = "silent"
+
+
+class Diary(Scribe):
+    """A scribe whose state cannot be captured for good: it is brought back by living its life again."""
+
+    kind = "diary"
+    recovery = REPLAYED
 
 
 class Hog(Ring):

@@ -14,6 +14,7 @@
     │   ├── UnknownMultiverseError  no multiverse of that name is up
     │   └── DuplicateMultiverseError  one of that name is up already
     ├── MemberError               a member's own code or state is at fault
+    │   └── NondeterminismError   the same state and the same inbox gave something else in another process
     ├── ProtocolError             a grant or an outbox out of order: a bug or an old clock
     ├── EngineError               the engine below could not be started or lost a process
     └── VaultError                the vault refused, or could not be opened, read or written
@@ -115,6 +116,12 @@ class MemberError(SoulfraError):
     """A member's own code or state is at fault."""
 
     code = "member"
+
+
+class NondeterminismError(MemberError):
+    """The same state and the same inbox gave something else in another process."""
+
+    code = "nondeterminism"
 
 
 class ProtocolError(SoulfraError):

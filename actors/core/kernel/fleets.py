@@ -16,10 +16,10 @@ from typing import Any
 from actors.core.kernel.commands import MemberSpec
 from actors.core.kernel.effects import Dispose, Effect, Exchange, Lost, Rebuild, Refused, Spawn
 from actors.core.kernel.errors import EngineError, ProtocolError, SoulfraError, UnknownMemberError
-from actors.core.kernel.keeping import Kept, KeptTable, Recovery, Waiting
+from actors.core.kernel.keeping import RESEND_AFTER_S, Kept, KeptTable, Recovery, Waiting
 from actors.core.kernel.lanes import Beat, Died, Heard, Lane, Rejoined, Signal, Whereabouts
 from actors.core.kernel.members import Grant, Outbox
-from actors.core.kernel.messages import Advance, Answer, Embodied, Refusal, Stand
+from actors.core.kernel.messages import UNREAD, Advance, Answer, Embodied, Refusal, Stand
 from actors.core.kernel.settings import Settings
 
 IMPATIENT_AFTER_S = 0.25
@@ -106,8 +106,8 @@ class Fleet:
             for signal in receive(IMPATIENT_AFTER_S):
                 if type(signal) is Heard and type(signal.message) is Answer:  # nearly always, so without more calls
                     kept, answer = carried.get(signal.host_id), signal.message
-                    if kept is None or kept.request != answer.request or not kept.standing:
-                        continue  # of a host that was given up, or to a question asked before
+                    if kept is None or kept.request != answer.request or not kept.standing or kept.parcel is None:
+                        continue  # of a host that was given up, or to a question that was settled before
                     if awaited.pop(kept.member_id, None) is not None:  # else it came twice
                         kept.keep(answer, lane.now_s())
                         kept.answered()
@@ -140,19 +140,20 @@ class Fleet:
             case Beat(_, local_tick):
                 if kept is not None:
                     kept.beat_at, kept.beat_tick = self._lane.now_s(), local_tick
-            case Rejoined(host_id):
-                if kept is not None and kept.standing and kept.parcel is not None:
-                    self._lane.send(host_id, kept.parcel)
+            case Rejoined():
+                if kept is not None:
+                    self._ask_again(kept)
 
     def _hear(self, kept: Kept, message: Any) -> None:
         """Anything but an answer to a grant that is awaited, which `_gather` takes itself."""
+        waited_for = kept.parcel is not None and message.request == kept.request  # else it is settled already
         if isinstance(message, Embodied):
             if message.request == kept.embodying:
                 self._stand(kept, message)
-        elif isinstance(message, Refusal):
+        elif isinstance(message, Refusal) and message.request != UNREAD:  # what could not be read is asked again
             if message.request == kept.embodying:
                 self._give_up(kept, message)
-            elif message.request == kept.request and kept.member_id in self._awaited:
+            elif waited_for:
                 if message.code == ProtocolError.code:
                     raise EngineError(f"{kept.member_id} does not obey this clock: {message.message}")
                 self._settle(kept, Refused(message.code, message.message))
@@ -179,14 +180,22 @@ class Fleet:
         self._carried[kept.host_id] = kept
         self._requests += 1
         kept.embodying, kept.standing, kept.lost = self._requests, False, ""
-        kept.embodied_at = self._lane.now_s()
-        self._lane.send(kept.host_id, self._lane.pack(kept.embodiment(self._requests)))
+        kept.embodied_at = kept.sent_at = self._lane.now_s()
+        kept.resend_after_s = RESEND_AFTER_S
+        self._ask_again(kept)
+
+    def _ask_again(self, kept: Kept) -> None:
+        """Sends what a member's host owes an answer to: that the member stands, then the question."""
+        if kept.embodying:
+            self._lane.send(kept.host_id, self._lane.pack(kept.embodiment(kept.embodying)))
+        elif kept.standing and kept.parcel is not None:
+            self._lane.send(kept.host_id, kept.parcel)
 
     def _stand(self, kept: Kept, embodied: Embodied) -> None:
         """The member stands on its host: for the first time, or again."""
         kept.embodying = 0
         if kept.newborn:
-            kept.standing = True
+            kept.newborn, kept.standing = False, True
             kept.contract, kept.spec, kept.checkpoint = embodied.contract, embodied.spec, embodied.checkpoint
             self._settle(kept, embodied)
             return
@@ -197,8 +206,9 @@ class Fleet:
         kept.standing = True
         elapsed_ms = (self._lane.now_s() - kept.died_at) * 1e3
         self.recoveries.append(Recovery(kept.member_id, self._control_tick, kept.reason, elapsed_ms, len(kept.since)))
-        if kept.parcel is not None:
-            self._lane.send(kept.host_id, kept.parcel)
+        kept.asked_at = kept.sent_at = self._lane.now_s()  # this host is asked only now, and has all the time there is
+        kept.resend_after_s = RESEND_AFTER_S
+        self._ask_again(kept)
 
     def _give_up(self, kept: Kept, refusal: Refusal) -> None:
         if kept.newborn:
@@ -220,7 +230,7 @@ class Fleet:
         self._awaited[kept.member_id] = kept
         if kept.standing:
             self._lane.send(kept.host_id, kept.parcel)
-        else:
+        elif not kept.embodying:  # else it is being brought back as it is
             kept.died_at = self._lane.now_s()
             self._embody(kept)
         outcome = self._gather()[kept.member_id]
@@ -270,13 +280,18 @@ class Fleet:
                     self._embody_again(kept, now)
                 elif kept.embodying and now - kept.embodied_at > self._settings.start_timeout_s:
                     self._mourn_unmade(kept)
+                elif kept.embodying:
+                    self._ask_again_when_late(kept, now)
             elif now - kept.asked_at > self._settings.member_timeout_s:
                 self._mourn_silent(kept, self._settings.member_timeout_s)
             elif now - kept.asked_at >= IMPATIENT_AFTER_S:
-                if now - kept.sent_at > kept.resend_after_s:
-                    kept.sent_at, kept.resend_after_s = now, kept.resend_after_s * 2
-                    self._lane.send(kept.host_id, kept.parcel)
+                self._ask_again_when_late(kept, now)
                 self._lane.beat(kept.host_id)
+
+    def _ask_again_when_late(self, kept: Kept, now: float) -> None:
+        if now - kept.sent_at > kept.resend_after_s:
+            kept.sent_at, kept.resend_after_s = now, kept.resend_after_s * 2
+            self._ask_again(kept)
 
     def _embody_again(self, kept: Kept, now: float) -> None:
         """Its new host never came: the node it was to live on was lost, too, and nobody knew."""

@@ -10,7 +10,7 @@
 What cannot be read is refused without harm: `unpack` raises, and whoever reads decides.
 """
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -21,6 +21,10 @@ from actors.core.kernel.members import Birth, Contract, Grant, Outbox
 
 VERSION = 1
 """Grows when a message changes its meaning; both ends of a lane must have the same."""
+UNREAD = 0
+"""The request of a `Refusal` of what could not be read: nobody knows which question it was. No question has it."""
+AT_LEAST_ONE = msgspec.Meta(min_length=1)
+"""Both ends take the first and the last of what they get; a message without any is none."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -53,7 +57,7 @@ class Advance(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
 
     request: int
-    grants: tuple[Grant, ...]
+    grants: Annotated[tuple[Grant, ...], AT_LEAST_ONE]
     checkpoint: bool = False
 
 
@@ -67,7 +71,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Outboxes for the grants of one `Advance`: fewer, if the last of them is a failure. For a `Stand`, the status."""
 
     request: int
-    outboxes: tuple[Outbox, ...]
+    outboxes: Annotated[tuple[Outbox, ...], AT_LEAST_ONE]
     checkpoint: Checkpoint | None = None
 
 

@@ -165,13 +165,24 @@ class Seat:
         """Takes a checkpoint, which the grants so far are then no longer kept for; None if it cannot be captured."""
         if self.contract.recovery != CAPTURED:
             return None
-        document = encode_state(self._member.capture())
-        digest = self._digest if self._digest_current else self._take_digest()
-        self._checkpoint = Checkpoint(
-            document, self._number, self._local_tick, self._sequence, digest, self._published[1]
-        )
+        self._checkpoint = self._captured()
         self._since.clear()
         return self._checkpoint
+
+    def copy(self) -> Checkpoint:
+        """A checkpoint of this boundary for somebody who looks on: nothing here changes by it.
+
+        Raises:
+            MemberError: the member cannot be rebuilt, or its state cannot be digested.
+            ValueError: its state cannot be written down.
+        """
+        self._stand()
+        return self._captured()
+
+    def _captured(self) -> Checkpoint:
+        document = encode_state(self._member.capture())
+        digest = self._digest if self._digest_current else self._take_digest()
+        return Checkpoint(document, self._number, self._local_tick, self._sequence, digest, self._published[1])
 
     @property
     def kept_checkpoint(self) -> Checkpoint | None:

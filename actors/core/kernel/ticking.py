@@ -85,7 +85,7 @@ class Ticking:
         self.outside_chain = NO_DIGEST
         self.removals: Counter[str] = Counter()
         self._occasion = self._command_id = ""
-        self._identities_of: tuple[tuple[int, str, bool], ...] = ()
+        self._identities_of: tuple[tuple[Seated, str, bool], ...] = ()
         self._identities_encoded = encode([])
         self.replies: dict[str, Reply] = {}
 
@@ -132,7 +132,8 @@ class Ticking:
 
     def _identities(self) -> bytes:
         """What the digest covers of the members besides their states, encoded; seldom another than at the last boundary."""
-        key = tuple((id(seated), seated.state, seated.error is None) for seated in self.members.values())
+        # The members' own entries, not their addresses: a member that follows a removed one may have its address.
+        key = tuple((seated, seated.state, seated.error is None) for seated in self.members.values())
         if key != self._identities_of:
             self._identities_of = key
             self._identities_encoded = encode([seated.identity() for _, seated in sorted(self.members.items())])

@@ -1,0 +1,67 @@
+"""Real time: how late control ticks are when 20 realms keep 20 of them a second.
+
+    python -m benchmarks.realtime [--realms 20] [--per-second 20] [--seconds 60] [--lane zmq] [--json FILE]
+
+Lateness is from the moment a control tick is due until it begins. None is skipped: one that is late begins at once.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.machines import machine
+from benchmarks.recovery import ring
+
+
+def measure(realms: int, per_second: int, seconds: int, lane: str) -> dict[str, Any]:
+    """Runs in real time and returns how late it was."""
+    interval_ms = 1_000 // per_second
+    with ring(realms, 1, engine="ray", lane=lane, local_tick_interval_ms=interval_ms) as mv:
+        mv.run(50)
+        time.sleep(5.0)  # the spares have been started by then
+        ran = mv.run(seconds * per_second, realtime=True, progress=lambda status: None)
+        lateness = mv.status().lateness
+    ticks = [tick.control_tick_id for tick in ran]
+    return {
+        "lane": lane,
+        "realms": realms,
+        "interval_ms": interval_ms,
+        "control_ticks": len(ran),
+        "skipped": sum(later - earlier != 1 for earlier, later in itertools.pairwise(ticks)),
+        "tick_worst_ms": max(tick.elapsed_ms for tick in ran),
+        **{f"lateness_{name}": value for name, value in msgspec.to_builtins(lateness).items()},
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """See the module."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.realtime", description=__doc__.splitlines()[0])
+    parser.add_argument("--realms", type=int, default=20)
+    parser.add_argument("--per-second", type=int, default=20)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--lane", default="zmq")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    if options.realms < 2 or not 1 <= options.per_second <= 1_000 or options.seconds < 1:
+        parser.error("--realms must be 2 or more, --per-second from 1 to 1000, --seconds 1 or more")
+    row = measure(options.realms, options.per_second, options.seconds, options.lane)
+    found = machine(["ray", "pyzmq"])
+    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    print(
+        f"{row['realms']} realms, {row['control_ticks']:,} control ticks of {row['interval_ms']} ms, {row['lane']} lane: late "
+        f"by {row['lateness_p99_ms']:.2f} ms (p99), {row['lateness_p999_ms']:.2f} (p99.9), {row['lateness_worst_ms']:.2f} "
+        f"(worst); {row['skipped']} skipped; longest control tick {row['tick_worst_ms']:.1f} ms"
+    )
+    if options.json is not None:
+        options.json.write_text(json.dumps({"machine": found, "row": row}, indent=1))
+    return 0 if row["skipped"] == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

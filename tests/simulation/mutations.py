@@ -1,0 +1,253 @@
+"""Faults put into the code on purpose, one at a time: a simulation that does not find them is no test.
+
+Each is a change of text in a copy of the code, in which the default seeds then run until one of them notices.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+KERNEL = "actors/core/kernel"
+FLEETS, KEEPING, SEATS = f"{KERNEL}/fleets.py", f"{KERNEL}/keeping.py", f"{KERNEL}/seats.py"
+TICKING, SEQUENCING, HOSTS = f"{KERNEL}/ticking.py", f"{KERNEL}/sequencing.py", "actors/hosts.py"
+DEFAULT_SEEDS = 200
+ESCAPES_ONE_IN = 20
+TIMEOUT_S = 300.0
+
+
+class Edit(NamedTuple):
+    """A text that stands exactly once in a file, and what it becomes."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Mutation(NamedTuple):
+    """A fault."""
+
+    name: str
+    edits: tuple[Edit, ...]
+
+
+class Outcome(NamedTuple):
+    """What became of a mutation: the seed that noticed it and in which words, or None."""
+
+    seed: int | None
+    words: str
+    elapsed_s: float
+
+
+def _mutation(name: str, file: str, old: str, new: str) -> Mutation:
+    return Mutation(name, (Edit(file, old, new),))
+
+
+_DROP_REPEATED = "        if self._answer is not None and first.number == self._answer.outboxes[0].number:\n"
+_GAP = "        if first.number != self._number + 1:\n"
+
+MUTATIONS = (
+    # Seats: what is answered once, and what is refused.
+    _mutation("a repeated grant is refused", SEATS, _DROP_REPEATED, "        if False:\n"),
+    Mutation(
+        "a repeated grant is lived again",
+        (
+            Edit(SEATS, _DROP_REPEATED, "        if False:\n"),
+            Edit(SEATS, _GAP, "        if not self._number <= first.number <= self._number + 1:\n"),
+        ),
+    ),
+    _mutation("a grant that leaves one out is lived", SEATS, _GAP, "        if first.number <= self._number:\n"),
+    _mutation("a late grant is lived again", SEATS, _GAP, "        if first.number > self._number + 1:\n"),
+    _mutation("an older clock is obeyed", SEATS, "if first.epoch < self._epoch:", "if False:"),
+    _mutation("a seat forgets who has spoken", SEATS, "        self._epoch = first.epoch\n", ""),
+    _mutation(
+        "a repeated answer names the first question",
+        SEATS,
+        "return Answer(advance.request, self._answer.outboxes, self._answer.checkpoint)",
+        "return Answer(advance.request - 1, self._answer.outboxes, self._answer.checkpoint)",
+    ),
+    # Seats: checkpoints and replay.
+    _mutation("a checkpoint counts one grant too many", SEATS, "document, self._number,", "document, self._number + 1,"),
+    _mutation("a checkpoint counts one grant too few", SEATS, "document, self._number,", "document, self._number - 1,"),
+    _mutation("the number is not restored", SEATS, "            self._number = checkpoint.number\n", ""),
+    _mutation(
+        "the local tick is not restored",
+        SEATS,
+        "        self._local_tick, self._sequence = checkpoint.local_tick, checkpoint.sequence\n",
+        "        self._sequence = checkpoint.sequence\n",
+    ),
+    _mutation(
+        "the sequence is not restored",
+        SEATS,
+        "        self._local_tick, self._sequence = checkpoint.local_tick, checkpoint.sequence\n",
+        "        self._local_tick = checkpoint.local_tick\n",
+    ),
+    _mutation("a restored member is not compared", SEATS, "elif checkpoint.digest != self._digest:", "elif False:"),
+    _mutation(
+        "what a replay says is said again",
+        SEATS,
+        "        return self.answer(Advance(0, advance.grants)).outboxes[-1].digest\n",
+        "        outbox = self.answer(Advance(0, advance.grants)).outboxes[-1]\n"
+        "        said, self._answer = outbox.events, None\n"
+        "        live = self._live\n"
+        "        def echo(grant):\n"
+        "            new, sequence = live(grant)\n"
+        "            self._live = live\n"
+        "            return msgspec.structs.replace(new, events=(*said, *new.events)), sequence\n"
+        "        self._live = echo\n"
+        "        return outbox.digest\n",
+    ),
+    _mutation("a seat keeps no grants for undoing", SEATS, "        self._since.append(grant)\n", ""),
+    _mutation("a checkpoint leaves the grants before it", SEATS, "        self._since.clear()\n", ""),
+    _mutation("a member that failed goes on as it is", SEATS, "        if not self._failed:\n            return\n", "        return\n"),
+    # Keeping.
+    _mutation("nothing is replayed", KEEPING, "self.checkpoint, tuple(self.since))", "self.checkpoint, ())"),
+    _mutation("the last inbox is lost", KEEPING, "tuple(self.since))", "tuple(self.since[:-1]))"),
+    _mutation("grants before a checkpoint are kept", KEEPING, "            self.since, self._digests = [], []\n", ""),
+    _mutation("a checkpoint is not kept, its grants are dropped", KEEPING, "            self.checkpoint = answer.checkpoint\n", ""),
+    _mutation("a replay is not compared", KEEPING, "return embodied.digests != tuple(self._digests)", "return False"),
+    _mutation(
+        "a failed grant is not kept",
+        KEEPING,
+        "        self.since.append(self.parcel)\n",
+        "        if answer.outboxes[-1].failure is not None:\n            return\n        self.since.append(self.parcel)\n",
+    ),
+    _mutation("deaths are counted for ever", KEEPING, "        self.parcel = None\n        self.deaths = 0\n", "        self.parcel = None\n"),
+    _mutation(
+        "a member is brought back as if it were new", KEEPING, "self.spec, not self.newborn,", "self.spec, False,"
+    ),
+    # The fleet.
+    _mutation("an old answer is taken", FLEETS, "kept.request != answer.request or ", ""),
+    _mutation("an old refusal is taken", FLEETS, "kept.parcel is not None and message.request == kept.request", "kept.parcel is not None"),
+    _mutation("a settled question is settled again", FLEETS, "kept.parcel is not None and message.request == kept.request", "message.request == kept.request"),
+    _mutation(
+        "a host that was given up is heard",
+        FLEETS,
+        "            self._carried.pop(kept.host_id, None)\n",
+        "",
+    ),
+    _mutation("a member stands whenever a host says so", FLEETS, "            if message.request == kept.embodying:\n                self._stand", "            if True:\n                self._stand"),
+    _mutation("what could not be read is a refusal", FLEETS, " and message.request != UNREAD:", ":"),
+    _mutation(
+        "asking again is a new question",
+        FLEETS,
+        "            self._lane.send(kept.host_id, kept.parcel)\n\n    def _stand",
+        "            advance = unpack(kept.parcel)\n"
+        "            grants = getattr(advance, 'grants', ())\n"
+        "            if kept.sent_at > kept.asked_at and grants:\n"
+        "                new = msgspec.structs.replace(grants[0], number=grants[0].number + 1)\n"
+        "                kept.parcel = self._lane.pack(Advance(kept.request, (new,)))\n"
+        "            self._lane.send(kept.host_id, kept.parcel)\n\n    def _stand",
+    ),
+    _mutation("nothing is asked again", FLEETS, "if now - kept.sent_at > kept.resend_after_s:", "if False:"),
+    _mutation("nobody loses patience", FLEETS, "                self._lose_patience()\n", "                pass\n"),
+    _mutation("the second host has no time", FLEETS, "        kept.asked_at = kept.sent_at = self._lane.now_s()  #", "        kept.sent_at = self._lane.now_s()  #"),
+    _mutation("a member may die three times", FLEETS, "elif kept.deaths > 1:", "elif kept.deaths > 2:"),
+    _mutation("a member may die once", FLEETS, "elif kept.deaths > 1:", "elif kept.deaths > 0:"),
+    _mutation("deaths while nobody waits count", FLEETS, "        if kept.parcel is not None:\n            kept.deaths += 1\n", "        kept.deaths += 1\n"),
+    _mutation("a dead spare is used", FLEETS, "                self._spares.remove(host_id)\n", ""),
+    _mutation("the host of a removed member is kept", FLEETS, "        if kept is not None:\n            self._release(kept)\n        if (host_id", "        if (host_id"),
+    _mutation("a host is not ended when it is given up", FLEETS, "            self._lane.kill(kept.host_id)\n", ""),
+    _mutation("a restart takes a second host", FLEETS, "elif not kept.embodying:  # else it is being brought back as it is", "else:"),
+    _mutation("a birth goes on when the member stands", FLEETS, "kept.newborn, kept.standing = False, True", "kept.standing = True"),
+    # The host.
+    _mutation("a late copy of the word to make a member undoes its life", HOSTS, "if self._made_by == embodiment.request:", "if False:"),
+    # The clock's tables.
+    _mutation("a restart goes on counting", SEQUENCING, "        seated.number = status.number  #", "        #"),
+    _mutation("a loss is not journaled", TICKING, "            self._note(None, Decision(member_id, self._occasion, outbox.reason))\n", ""),
+    _mutation("the mail of a lost member is lost", TICKING, "        for event in grant.inbox:\n            self.post.bury(", "        for event in ():\n            self.post.bury("),
+    Mutation(
+        "what is said is ordered by arrival",
+        (
+            Edit(TICKING, "        for member_id in sorted(grants):\n", "        for member_id in outboxes:\n"),
+            Edit(TICKING, "        for event in order(events):\n", "        for event in events:\n"),
+            Edit(f"{KERNEL}/postings.py", "order(self._calendar.pop(control_tick, ()))", "self._calendar.pop(control_tick, ())"),
+            Edit(f"{KERNEL}/postings.py", "return tuple(order(waiting)) if waiting else ()", "return tuple(waiting or ())"),
+        ),
+    ),
+)  # fmt: skip
+"""Every one is a mistake that somebody could make; none of them only slows the clock down."""
+
+
+@contextmanager
+def mutated(mutation: Mutation) -> Iterator[Path]:
+    """A copy of the code with a mutation in it.
+
+    Raises:
+        ValueError: the code has changed so that the mutation fits nowhere, or in more than one place.
+    """
+    texts = edited(mutation)
+    with tempfile.TemporaryDirectory(prefix="soulfra-mutation-") as folder:
+        for part in ("actors", "tests/simulation", "tests/realms"):
+            shutil.copytree(ROOT / part, Path(folder, part), ignore=shutil.ignore_patterns("__pycache__"))
+        for file, text in texts.items():
+            Path(folder, file).write_text(text, encoding="utf-8")
+        yield Path(folder)
+
+
+def edited(mutation: Mutation) -> dict[str, str]:
+    """The files that a mutation changes, changed.
+
+    Raises:
+        ValueError: see `mutated`.
+    """
+    texts: dict[str, str] = {}
+    for file, old, new in mutation.edits:
+        text = texts.get(file) or (ROOT / file).read_text(encoding="utf-8")
+        if text.count(old) != 1:
+            raise ValueError(f"mutation {mutation.name!r}: {old!r} stands {text.count(old)} times in {file}, not once")
+        texts[file] = _imported(text.replace(old, new), new)
+    return texts
+
+
+def _imported(text: str, new: str) -> str:
+    """With what the mutation needs besides."""
+    if "unpack(" in new:
+        text = text.replace("import UNREAD, Advance,", "import UNREAD, unpack, Advance,")
+        text = text.replace("from typing import Any\n", "from typing import Any\n\nimport msgspec\n", 1)
+    return text
+
+
+def hunt(mutation: Mutation, seeds: int = DEFAULT_SEEDS) -> Outcome:
+    """Runs seeds in a mutated copy until one of them notices."""
+    begun = time.monotonic()
+    with mutated(mutation) as folder:
+        command = [sys.executable, "-W", "error", "-m", "tests.simulation", "soak", "--seeds", str(seeds), "--stop"]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env={"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PATH": ""},
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Outcome(None, f"no seed has come to an end within {TIMEOUT_S:.0f} s", time.monotonic() - begun)
+    elapsed_s = time.monotonic() - begun
+    if done.returncode == 0:
+        return Outcome(None, "", elapsed_s)
+    found = [line for line in done.stdout.splitlines() if line.startswith("seed ")]
+    if not found:
+        raise RuntimeError(f"mutation {mutation.name!r} does not run: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    seed, _, words = found[0].removeprefix("seed ").partition(",")
+    return Outcome(int(seed), words.strip(), elapsed_s)
+
+
+def report(seeds: int) -> int:
+    """Hunts all of them and prints a table; the exit code, 1 if more than one in twenty escapes."""
+    escaped = 0
+    for mutation in MUTATIONS:
+        outcome = hunt(mutation, seeds)
+        escaped += outcome.seed is None
+        where = "NOT CAUGHT" if outcome.seed is None else f"seed {outcome.seed}"
+        print(f"{mutation.name:<58} {where:>10} {outcome.elapsed_s:6.1f} s  {outcome.words[:90]}", flush=True)
+    print(f"{len(MUTATIONS) - escaped} of {len(MUTATIONS)} mutations were caught within {seeds} seeds")
+    return int(escaped * ESCAPES_ONE_IN > len(MUTATIONS))
