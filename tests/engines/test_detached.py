@@ -11,17 +11,15 @@ from pathlib import Path
 from tempfile import gettempdir
 
 import pytest
+from processes import PATIENCE_S, alive, until
 
 from actors.core.kernel.errors import EngineError, SoulfraError, StaleEpochError
 from orchestration import Multiverse, ray_engines
 from orchestration.main import run
-from orchestration.multiverse import LANES
 
 ROOT = Path(__file__).parents[2]
 REALMS = ROOT / "tests" / "realms"
 RING = "small:Ring"
-PATIENCE_S = 60.0
-"""A busy machine takes long to start a process; what is not there by then does not come."""
 SCENARIO = f"""
 local_tick_interval_ms = 1
 seed = 5
@@ -72,21 +70,6 @@ def soulfra(capsys, tmp_path, monkeypatch):
         call("down", name)
 
 
-def until(what, patience_s=PATIENCE_S):
-    deadline = time.monotonic() + patience_s
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.02)
-    return found
-
-
-def alive(process_id):
-    try:
-        return Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def processes(mv):
     return [mv.about.process_id, *(member["process_id"] for member in mv.members())]
 
@@ -131,7 +114,8 @@ def test_up_status_down_and_up_again(soulfra, scenario, tmp_path):
         [],
         [],
     )
-    assert [(realm["realm_id"], realm["state"]) for realm in found["realms"]] == [("a", "running"), ("b", "running")]
+    assert [realm["realm_id"] for realm in found["realms"]] == ["a", "b"]
+    assert {realm["state"] for realm in found["realms"]} <= {"running", "syncing"}
     code, out, _ = soulfra("down", "home")
     stood_at = int(out.partition("control tick ")[2].partition(".")[0])
     assert code == 0 and "home.sqlite" in out and stood_at >= found["boundary"]["control_tick"]
@@ -339,8 +323,15 @@ def told(mv, what, within_s):
     return ""
 
 
-@pytest.mark.parametrize("lane", LANES)
-@pytest.mark.parametrize("factory", [RING, "small:Hog"])
+@pytest.mark.parametrize(
+    ("factory", "lane"),
+    [
+        (RING, "zmq"),
+        ("small:Hog", "zmq"),
+        pytest.param(RING, "ray", marks=pytest.mark.soak),
+        pytest.param("small:Hog", "ray", marks=pytest.mark.soak),
+    ],
+)
 def test_a_hung_member_is_named_and_in_the_end_alone_in_error(soulfra, tmp_path, factory, lane):
     params = {"sleep_s": 1000.0} if factory == RING else {"hog_at": 15}
     name = f"hung_{lane}"
