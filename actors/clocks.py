@@ -423,6 +423,12 @@ class MasterClock:
 
         self._at_boundary(live)
 
+    def boundary(self) -> Boundary:
+        """The last boundary; waits until the clock stands."""
+        self._stands.wait()
+        self._check_able()
+        return self._sequencer.boundary
+
     def _check_open(self) -> None:
         self._check_able()
         if self._closed:

@@ -17,17 +17,12 @@ import ray
 from actors.chronicles import Chronicle, Founding
 from actors.clocks import (
     AS_FAST_AS_IT_CAN,
-    FAST,
     REALTIME,
     VAULT_PATIENCE_S,
     VAULT_RETRY_S,
-    About,
     MasterClock,
-    Metrics,
     Pace,
-    Status,
 )
-from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import EngineError, SoulfraError, UnreachableVaultError
 from actors.core.kernel.settings import Settings
 from actors.ray_lanes import RayLane
@@ -161,6 +156,20 @@ class RayClock(MasterClock):
             said.append("the clock is there and its vault is a file, which cannot move: take it down before")
         return tuple(said)
 
+    def ask(self, seen: int, method: str, *arguments: Any) -> Any:
+        """Calls a method, after living as far as the caller has seen: this clock may be the successor of the one he knew.
+
+        Args:
+            seen: the newest control tick that the caller knows of.
+            method: of this clock.
+            arguments: for it.
+        """
+        if method not in SIGNS:
+            self._stands.wait()
+            if not self._unable and self._sequencer.control_tick < seen:
+                self.catch_up(seen)
+        return getattr(self, method)(*arguments)
+
     @ray.method(concurrency_group="signs")
     def process_id(self) -> int:
         """Of the clock's process."""
@@ -171,45 +180,11 @@ class RayClock(MasterClock):
         """Ends this process as the machine would: at once, without a word."""
         os.kill(os.getpid(), signal.SIGKILL)
 
-    @ray.method(concurrency_group="readers")
-    def about(self) -> About:  # type: ignore[override]  # the decorator hides the signature
-        """See `MasterClock.about`."""
-        return super().about()
-
-    @ray.method(concurrency_group="readers")
-    def recoveries(self) -> list[dict[str, Plain]]:  # type: ignore[override]  # likewise
-        """See `MasterClock.recoveries`."""
-        return super().recoveries()
-
     def close(self) -> None:
         """See `MasterClock.close`."""
         super().close()
         if self._home.temporary:
             shutil.rmtree(Path(self._home.vault).parent, ignore_errors=True)
-
-    @ray.method(concurrency_group="run")
-    def advance_to(  # type: ignore[override]  # the decorator hides the signature
-        self, control_tick: int, pace: Pace = FAST
-    ) -> list[Metrics]:
-        """See `MasterClock.advance_to`."""
-        return super().advance_to(control_tick, pace)
-
-    @ray.method(concurrency_group="signs")
-    def status(self) -> Status:  # type: ignore[override]  # likewise
-        """See `MasterClock.status`."""
-        return super().status()
-
-    @ray.method(concurrency_group="signs")
-    def stop(self) -> None:  # type: ignore[override]  # likewise
-        """See `MasterClock.stop`."""
-        super().stop()
-
-    @ray.method(concurrency_group="readers")
-    def query(  # type: ignore[override]  # likewise
-        self, member_id: str, verb: str, arguments: Mapping[str, Plain]
-    ) -> Plain:
-        """See `MasterClock.query`."""
-        return super().query(member_id, verb, arguments)
 
 
 def _when(node: Node) -> str:
@@ -217,6 +192,14 @@ def _when(node: Node) -> str:
     return "" if left_s is None else f" and goes in {max(0.0, left_s):.0f} s"
 
 
+SIGNS = frozenset({"process_id", "crash", "status", "stop"})
+"""Methods that a clock answers before it stands."""
+GROUPS = {
+    **dict.fromkeys(SIGNS, "signs"),
+    **dict.fromkeys(("about", "boundary", "recoveries", "query"), "readers"),
+    "advance_to": "run",
+}
+"""On which threads a method runs; those left out are commands."""
 OPTIONS = {"max_concurrency": COMMANDING_THREADS}
 """For `RemoteClock.options`; Ray takes no two of those after another."""
 

@@ -52,12 +52,12 @@ class Agenda:
         self, mv: Multiverse, end: int, *, realtime: bool = False, watch: Callable[[Status], None] | None = None
     ) -> None:
         """Runs a multiverse to a control tick, giving every command at its boundary, those at the end included."""
-        at = mv.status().boundary.control_tick
+        at = mv.boundary().control_tick
         self.carry_out(mv, at)
         while at < end:
             target = self.next_after(at, end)
             mv.advance_to(target, realtime=realtime, watch=watch)
-            if mv.status().boundary.control_tick < target:
+            if mv.boundary().control_tick < target:
                 return  # somebody has stopped the clock; what is due later is not due yet
             at = target
             self.carry_out(mv, at)

@@ -114,7 +114,7 @@ def _begin(mv: Multiverse, scenario: Scenario) -> int:
 
 
 def _start(mv: Multiverse) -> dict[str, Any]:
-    boundary = mv.status().boundary
+    boundary = mv.boundary()
     mv.start("realtime")
     return {"control_tick": boundary.control_tick}
 

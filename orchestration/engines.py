@@ -16,7 +16,7 @@ from actors.core.kernel.settings import Settings
 from actors.lanes import LocalLane
 from actors.vaults.vaults import open_vault
 
-READS = frozenset({"query", "status", "stop", "series", "records", "recoveries"})
+READS = frozenset({"query", "status", "stop", "series", "records", "recoveries", "boundary", "about"})
 """Methods of the clock that never wait and run no turn."""
 CLOSE_TIMEOUT_S = 10.0
 """For the tick under way to end; a member that hangs must not hold up the end."""

@@ -16,6 +16,7 @@ from actors.clocks import CLOCK, FAST, SET_UP, About, Metrics, Pace, Status
 from actors.core.kernel.addresses import RealmCoordinate
 from actors.core.kernel.codec import Plain, bounded, encode
 from actors.core.kernel.commands import (
+    Boundary,
     ClockCommand,
     JournalEntry,
     MemberCommand,
@@ -290,7 +291,7 @@ class Multiverse:
     @property
     def is_new(self) -> bool:
         """Whether nobody has set it up: it was founded just now, or whoever was about to set it up did not come to an end."""
-        boundary = self.status().boundary
+        boundary = self.boundary()
         untouched = (boundary.control_tick, boundary.position) == (0, 0)
         return self.about.order == SET_UP or (not self.about.order and untouched)
 
@@ -351,7 +352,7 @@ class Multiverse:
         Returns:
             control_tick_id, games_synced, events_propagated (deliveries), elapsed_ms.
         """
-        metrics = self.advance_to(self.status().boundary.control_tick + 1)[-1]
+        metrics = self.advance_to(self.boundary().control_tick + 1)[-1]
         return {name: getattr(metrics, name) for name in metrics.__struct_fields__}
 
     def run(
@@ -368,7 +369,7 @@ class Multiverse:
 
         if isinstance(control_ticks, bool) or not isinstance(control_ticks, int) or control_ticks < 0:
             raise SettingsError(f"control_ticks must be a whole number from 0 upwards, not {control_ticks!r}.")
-        begun = self.status().boundary.control_tick
+        begun = self.boundary().control_tick
         if progress is not None:
             return self.advance_to(begun + control_ticks, realtime=realtime, watch=progress)
         with bar(begun, begun + control_ticks) as show:
@@ -430,6 +431,10 @@ class Multiverse:
     def status(self) -> Status:
         """How the clock stands; never waits for the tick under way."""
         return self._call("status")  # type: ignore[no-any-return]
+
+    def boundary(self) -> Boundary:
+        """The last boundary; if its clock is taking its place again, that of the successor when it stands."""
+        return self._call("boundary")  # type: ignore[no-any-return]
 
     def get_multiverse_state(self) -> dict[str, Any]:
         """Control tick id, games, pending events, dead letters, mean sync time and event latency."""

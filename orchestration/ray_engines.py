@@ -33,7 +33,7 @@ from actors.core.kernel.errors import (
     UnknownMultiverseError,
 )
 from actors.core.kernel.settings import Settings
-from actors.ray_clocks import OPTIONS, Home, RemoteClock
+from actors.ray_clocks import GROUPS, OPTIONS, Home, RemoteClock
 from orchestration.engines import CLOSE_TIMEOUT_S
 
 NAMESPACE = "soulfra"
@@ -45,8 +45,6 @@ START_TIMEOUT_S = 120.0
 REACH_TIMEOUT_S = 5.0
 STATUS_TIMEOUT_S = 0.7
 """A clock that cannot say within this how it stands is itself who is waited for."""
-SIGNS = frozenset({"status", "process_id", "stop"})
-"""Methods that a clock answers before it stands; they need not wait until its successor has lived as far as it had."""
 REVIVE_INTERVAL_S = 0.1
 """How often the driver looks whether the clock's successor stands."""
 QUIET = {
@@ -68,20 +66,22 @@ tell about. There is no setting for it; the attribute is what its own setting fo
 class RayTicket:
     """See `Ticket`. If the clock's process dies meanwhile, its successor is asked the same again.
 
-    Every method of the clock may be: commands carry an id, runs name the control tick they go to. Before that the
-    successor lives as far as this driver has seen; tickets of several threads may each ask it to, which does no harm.
+    Every method of the clock may be: commands carry an id, runs name the control tick they go to. And every question says
+    how far this driver has seen, so that a successor lives at least as far before it answers.
     """
 
     def __init__(self, engine: "RayEngine", method: str, arguments: tuple[Any, ...]) -> None:
         self._engine = engine
         self._method = method
         self._arguments = arguments
-        self._reviving = False
         self._unreachable_since: float | None = None
         self._ref = self._ask()
 
     def _ask(self) -> Any:
-        return getattr(self._engine.clock, self._method).remote(*self._arguments)
+        asking = self._engine.clock.ask
+        if (group := GROUPS.get(self._method)) is not None:
+            asking = asking.options(concurrency_group=group)
+        return asking.remote(self._engine.seen, self._method, *self._arguments)
 
     def wait(self, timeout_s: float | None) -> bool:
         """See `Ticket`. None waits as long as it takes."""
@@ -94,16 +94,11 @@ class RayTicket:
                 if time.monotonic() - self._unreachable_since > START_TIMEOUT_S or self._engine.is_over(error):
                     return True  # and the result is that
                 time.sleep(REVIVE_INTERVAL_S)
-                self._reviving = self._method not in SIGNS
-                self._ref = self._engine.clock.catch_up.remote(self._engine.seen) if self._reviving else self._ask()
-                continue
+                self._ref = self._ask()
             except Exception:
                 return True  # `result` will say
-            self._unreachable_since = None
-            if not self._reviving:
+            else:
                 return True
-            self._reviving = False
-            self._ref = self._ask()
         return False
 
     def result(self) -> Any:
@@ -275,7 +270,7 @@ class RayEngine:
         self.clock.crash.remote()
         while self.call("process_id") == before:
             time.sleep(REVIVE_INTERVAL_S)
-        self.call("catch_up", self.seen)
+        self.call("boundary")
 
     def stopped(self) -> Status:
         """Stops a run at its next boundary, for `end`; gives how it stands, after a while even if a member hangs."""
@@ -294,7 +289,7 @@ class RayEngine:
         """See `Engine`."""
         if self._ends_with_us:
             with contextlib.suppress(EngineError, RayError):
-                self.clock.stop.remote()
+                self.clock.stop.options(concurrency_group="signs").remote()
                 ray.wait([self.clock.close.remote()], timeout=CLOSE_TIMEOUT_S)
             with contextlib.suppress(RayError):
                 ray.kill(self.clock)  # and with it the hosts, which it owns, hung ones too
