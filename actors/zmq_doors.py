@@ -6,9 +6,13 @@ own). A connection is known by what libzmq itself calls it, not by a name that t
 whose key opened it: a listed key that claims another host's id is turned away. So nobody can take over a line.
 """
 
+import contextlib
+import errno
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import zmq
 import zmq.utils.monitor
@@ -21,6 +25,7 @@ HEARTBEAT_TIMEOUT_MS = 10_000
 """Only for a peer whose machine is gone without a word; the death of a process ends its connection at once."""
 SEND_TIMEOUT_MS = 1_000
 DOMAIN = "soulfra"
+FOLDER_PREFIX, FOLDER_DOOR = "soulfra-door-", "door"
 NONSENSE = b"\0"
 """Stands for what a host sent that is no message of one part; `unpack` refuses it."""
 
@@ -64,8 +69,9 @@ class Door:
             router.ipv6 = True
         port = router.bind_to_random_port(f"tcp://{host}")
         self.address = f"tcp://{host}:{port}"
-        self._folder = tempfile.mkdtemp(prefix="soulfra-door-")  # only this user may enter
-        self.near_address = f"ipc://{self._folder}/door"
+        _sweep()
+        self._folder = tempfile.mkdtemp(prefix=FOLDER_PREFIX)  # only this user may enter
+        self.near_address = f"ipc://{self._folder}/{FOLDER_DOOR}"
         router.bind(self.near_address)
 
     def callback(self, domain: str, key: bytes) -> bool:
@@ -164,6 +170,15 @@ class Door:
         self._authenticator.stop()
         self._context.destroy(linger=0)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Takes away what doors whose process was killed have left behind: folders with a socket where nobody listens."""
+    for place in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*/{FOLDER_DOOR}"):
+        with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+            probe.settimeout(SEND_TIMEOUT_MS / 1e3)
+            if probe.connect_ex(str(place)) == errno.ECONNREFUSED:
+                shutil.rmtree(place.parent, ignore_errors=True)
 
 
 class Line:

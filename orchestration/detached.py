@@ -77,39 +77,50 @@ def up(order: Up) -> int:
             stack.enter_context(connected(order.address))
             check_free(name)
         new_file = "://" not in vault and not Path(vault).exists()
+        stack.enter_context(_undone_if_it_fails(Path(vault) if new_file else None))
         with _wrong_use():
-            mv = stack.enter_context(
-                Multiverse(
-                    scenario.seed,
-                    name=name,
-                    control_tick_interval_ticks=scenario.control_tick_interval_ticks,
-                    local_tick_interval_ms=scenario.local_tick_interval_ms,
-                    lane=order.lane,
-                    address=order.address,
-                    realm_paths=(*scenario.realm_paths, *order.realm_paths),
-                    realms_expected=len(scenario.realms),
-                    vault=vault,
-                    detached=True,
-                )
-            )
+            mv = stack.enter_context(_opened(order, vault))
         try:
             resumed = not mv.is_new
             later = 0 if resumed else _begin(mv, scenario)
             boundary = mv.pause() if order.paused else _start(mv)
         except BaseException:
             mv.end()
-            if new_file:
-                drop_files(Path(vault))
             raise
         _say_what_was_done(mv, order, boundary["control_tick"] if resumed else None, later)
     return 0
+
+
+def _opened(order: Up, vault: str) -> Multiverse:
+    scenario = order.scenario
+    return Multiverse(
+        scenario.seed,
+        name=order.name,
+        control_tick_interval_ticks=scenario.control_tick_interval_ticks,
+        local_tick_interval_ms=scenario.local_tick_interval_ms,
+        lane=order.lane,
+        address=order.address,
+        realm_paths=(*scenario.realm_paths, *order.realm_paths),
+        realms_expected=len(scenario.realms),
+        vault=vault,
+        detached=True,
+    )
+
+
+@contextlib.contextmanager
+def _undone_if_it_fails(new_file: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        if new_file is not None:
+            drop_files(new_file)
+        raise
 
 
 def _begin(mv: Multiverse, scenario: Scenario) -> int:
     """Sets a new multiverse up; gives how many players have journeys that nobody will undertake."""
     with mv.setting_up():
         agenda: Agenda = set_up(mv, scenario)
-        agenda.carry_out(mv, 0)
     return sum(not one.done for one in agenda.travellers)
 
 
@@ -133,10 +144,8 @@ def _say_what_was_done(mv: Multiverse, order: Up, resumed_at: int | None, later:
             file=sys.stderr,
         )
     if later:
-        print(
-            f"later journeys of {later} player{'s' if later > 1 else ''} are left out: they need a driver.",
-            file=sys.stderr,
-        )
+        whose = f"{later} player{'s' if later > 1 else ''}"
+        print(f"the journeys of {whose} are left out: they need a program that drives.", file=sys.stderr)
 
 
 def status(name: str, address: str, *, as_json: bool) -> int:

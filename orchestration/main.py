@@ -155,9 +155,9 @@ def up(
 ) -> int:
     """Starts a multiverse that outlives this program, on a Ray cluster that runs (`ray start --head`).
 
-    With history in its vault it goes on where that ends: after `down`, after a power cut, after the cluster was lost. Of a
-    scenario's players only what they do at the beginning happens; later journeys need somebody who drives. Its events,
-    which the clock keeps itself, happen when they are due.
+    With history in its vault it goes on where that ends: after `down`, after a power cut, after the cluster was lost. A
+    scenario's events happen when they are due; journeys of its players do not, for they need a program that drives
+    (`Multiverse.attach`).
     """
     from orchestration import detached  # so that --help is quick
 

@@ -105,6 +105,7 @@ class Multiverse:
         )
         paths = tuple(str(_folder(path)) for path in realm_paths)
         home = _home(name, vault, detached=detached)
+        _check_engine(engine, lane, address, clock_placement, detached=detached)
         if home is not None and (founding := founding_in(home[1], home[0])) is not None:
             asked = founding.settings.with_limits_of(asked)
             paths = tuple(dict.fromkeys((*paths, *founding.realm_paths)))
@@ -593,19 +594,7 @@ def _engine(
     detached: bool,
     placement: Mapping[str, Any] | None,
 ) -> Engine:
-    if engine not in ENGINES:
-        raise SettingsError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}.")
-    if lane is not None and lane not in LANES:
-        raise SettingsError(f"lane must be one of {', '.join(LANES)}, not {lane!r}.")
     if engine == "local":
-        if address:
-            raise SettingsError("the local engine has no address; leave it out, or use engine='ray'.")
-        if lane is not None:
-            raise SettingsError("the local engine has no lane; leave it out, or use engine='ray'.")
-        if detached:
-            raise SettingsError("on the local engine nothing outlives this process; use engine='ray'.")
-        if placement is not None:
-            raise SettingsError("the local engine's clock has no place of its own; use engine='ray'.")
         return LocalEngine(settings, realm_paths, local_lane, home)
     from actors.ray_clocks import Home  # Ray takes half a second to import; the local engine needs none
     from orchestration.ray_engines import RayEngine
@@ -614,6 +603,25 @@ def _engine(
     hosts = realms_expected + 1
     where = _placement(placement, "clock_placement") if placement is not None else None
     return RayEngine(settings, realm_paths, address, hosts, lane or LANES[0], kept, placement=where, detached=detached)
+
+
+def _check_engine(
+    engine: str, lane: str | None, address: str, placement: Mapping[str, Any] | None, *, detached: bool
+) -> None:
+    """Finds out what cannot be before anything is started or made."""
+    if engine not in ENGINES:
+        raise SettingsError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}.")
+    if lane is not None and lane not in LANES:
+        raise SettingsError(f"lane must be one of {', '.join(LANES)}, not {lane!r}.")
+    if engine == "local":
+        for is_given, says in (
+            (address, "the local engine has no address; leave it out, or use engine='ray'."),
+            (lane is not None, "the local engine has no lane; leave it out, or use engine='ray'."),
+            (detached, "on the local engine nothing outlives this process; use engine='ray'."),
+            (placement is not None, "the local engine's clock has no place of its own; use engine='ray'."),
+        ):
+            if is_given:
+                raise SettingsError(says)
 
 
 def _placement(placement: Mapping[str, Any] | None, what: str) -> dict[str, Any]:

@@ -398,6 +398,7 @@ def _start(address: str) -> None:
     stdout_deduplicator.skip_re = re.compile(EXPECTED_NOISE)
     local: dict[str, Any] = {}
     if address:
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong is told in one line of our own
         _check_reachable(address)
     else:
         # Ray closes a new cluster by a token unless RAY_AUTH_MODE says otherwise. Ours lives as long as this process;
@@ -420,7 +421,8 @@ def _start(address: str) -> None:
     except ConnectionError as error:
         if address == "auto":
             raise EngineError(
-                "no Ray cluster runs on this machine; start one with `ray start --head`, or give the address of another."
+                "no Ray cluster on this machine lets us in; start one with `ray start --head`, or give the address of another. "
+                "One that runs may ask for a token: see RAY_AUTH_MODE."
             ) from None
         raise _unreachable(address, error) from None
     except Exception as error:  # Ray raises many unrelated kinds when it cannot start
@@ -460,14 +462,16 @@ def _get(ref: Any) -> Any:
         raise EngineError(
             f"the master clock's process died and did not come back within {START_TIMEOUT_S:.0f} s."
         ) from None
-    except ActorUnschedulableError:
-        raise EngineError(NODE_LOST) from None
     except RayActorError as error:
-        if "NodeAffinity" in str(error) or ("node" in str(error) and "died" in str(error)):
+        if "creation task" in str(error):
+            raise EngineError(f"the master clock could not be started on Ray: {_reason(error)}") from None
+        if isinstance(error, ActorUnschedulableError) or NODE_WORDS.search(str(error)) is not None:
             raise EngineError(NODE_LOST) from None
         raise EngineError(f"the master clock's process died and cannot come back: {_reason(error)}") from None
 
 
+NODE_WORDS = re.compile(r"NodeAffinity|node (?:has )?died|node is dead|node was", re.IGNORECASE)
+"""How Ray says that an actor cannot be where it has to be."""
 NODE_LOST = (
     "the master clock's node was lost, and its vault, a file there, with it; so the clock cannot come back. A vault on "
     "PostgreSQL outlives a node."
