@@ -374,7 +374,7 @@ def test_secrets_are_neither_shown_nor_logged_nor_readable(context, caplog, monk
     with pytest.raises(AttributeError, match="write-only"):
         door._router.curve_secretkey  # noqa: B018
     shown = " ".join([repr(door), str(vars(door)), repr(line), str(line), repr(stranger.socket), caplog.text])
-    assert "zmq.auth" in caplog.text
+    assert any(record.name.startswith("zmq.auth") for record in caplog.records)
     for secret in secrets:
         assert len(secret) == 40
         assert secret.decode() not in shown and z85.decode(secret).hex() not in shown

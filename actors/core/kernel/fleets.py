@@ -335,6 +335,7 @@ class Fleet:
         for member_id, outcome in self._gather().items():
             if not isinstance(outcome, tuple):
                 raise EngineError(f"{member_id} cannot be brought back: {outcome}.")
+        self.recoveries.clear()  # it was not they who died
 
     # ------------------------------------------------------------------------------------------------------ hosts
 
