@@ -92,7 +92,7 @@ def test_wrong_use_is_one_line_and_exit_code_2(capsys, monkeypatch, arguments, s
     assert err.startswith("soulfra: ") and len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [["up", "home"], ["down", "home", "--now"], ["attach", "home"], ["fly"]])
+@pytest.mark.parametrize("arguments", [["down", "home", "--now"], ["attach", "home"], ["fly"]])
 def test_commands_that_are_not_there(capsys, arguments):
     assert run(arguments) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -48,9 +48,10 @@ class Spawn(msgspec.Struct, frozen=True, gc=False):
 
 
 class Rebuild(msgspec.Struct, frozen=True, gc=False):
-    """Let a member whose turn was discarded stand at the boundary before it. Comes to an `Outbox` or `Refused`."""
+    """Let a member whose turn was discarded stand at the boundary before it. Comes to an `Outbox`, `Refused` or `Lost`."""
 
     member_id: str
+    occasion: str
 
 
 class Dispose(msgspec.Struct, frozen=True, gc=False):

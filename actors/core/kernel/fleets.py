@@ -73,7 +73,9 @@ class Fleet:
                 return self._exchange(grants, occasion)
             case Spawn(birth, spec):
                 return self._spawn(Kept(birth, spec))
-            case Rebuild(member_id):
+            case Rebuild(member_id, occasion):
+                if (reason := self.decided.get((member_id, occasion))) is not None:  # a replay: it was lost here
+                    return Lost(reason)
                 return self._rebuild(self._kept[member_id])
             case Dispose(member_id):
                 return self._dispose(member_id)
@@ -223,7 +225,7 @@ class Fleet:
         if kept.member_id in self._awaited:
             self._settle(kept, Lost(reason))
 
-    def _rebuild(self, kept: Kept) -> Outbox | Refused:
+    def _rebuild(self, kept: Kept) -> Outbox | Refused | Lost:
         """Lets a member in error stand at the boundary before it: where it is, or on another host if it has none."""
         self._requests += 1
         kept.ask(self._requests, self._lane.pack(Stand(self._requests)), self._lane.now_s(), grants=False)
@@ -234,8 +236,6 @@ class Fleet:
             kept.died_at = self._lane.now_s()
             self._embody(kept)
         outcome = self._gather()[kept.member_id]
-        if isinstance(outcome, Lost):
-            return Refused(EngineError.code, f"{kept.member_id}: {outcome.reason}.")
         return outcome[0] if isinstance(outcome, tuple) else outcome  # type: ignore[no-any-return]
 
     # --------------------------------------------------------------------------------------------------- dead hosts
@@ -335,6 +335,7 @@ class Fleet:
         for member_id, outcome in self._gather().items():
             if not isinstance(outcome, tuple):
                 raise EngineError(f"{member_id} cannot be brought back: {outcome}.")
+        self.recoveries.clear()  # it was not they who died
 
     # ------------------------------------------------------------------------------------------------------ hosts
 

@@ -16,6 +16,7 @@ from actors.core.kernel.addresses import OUTSIDE, PLAYERS, RealmCoordinate, chec
 from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.commands import (
     ClockCommand,
+    Decision,
     MemberCommand,
     MemberSpec,
     QueueEvent,
@@ -28,10 +29,11 @@ from actors.core.kernel.commands import (
     Unsubscribe,
 )
 from actors.core.kernel.digests import fold
-from actors.core.kernel.effects import Dispose, Rebuild, Refused, Script, Spawn
+from actors.core.kernel.effects import Dispose, Lost, Rebuild, Refused, Script, Spawn
 from actors.core.kernel.errors import (
     CommandRefusedError,
     DuplicateMemberError,
+    EngineError,
     EventRefusedError,
     MemberError,
     SoulfraError,
@@ -245,7 +247,11 @@ class Sequencer(Ticking):
                 f"(its recovery is {NONE!r}); remove it."
             )
         self._journal(command)
-        status = yield Rebuild(command.realm_id)
+        self._occasion = f"command {self.position}"
+        status = yield Rebuild(command.realm_id, self._occasion)
+        if isinstance(status, Lost):  # its process died again: decided outside, so history must remember it
+            self._note(None, Decision(command.realm_id, self._occasion, status.reason))
+            raise EngineError(f"{command.realm_id}: {status.reason}.")
         if isinstance(status, Refused):
             raise error_from(status.code, status.message)
         seated.stand(status)
