@@ -12,12 +12,13 @@ DEMO_REPORT := out/demo.html
 
 SEEDS ?= 10000
 
-.PHONY: demo test lint tests bench soak mutations clean help
+.PHONY: demo test lint tests bench soak mutations losses clean help
 
 help:
 	@echo "make demo   three realms on Ray, 60 control ticks, and a report in $(DEMO_REPORT)"
 	@echo "make test   style, types and all tests"
 	@echo "make bench  the City beside Mesa, lockstep beside HELICS, mosaik, xoscar, Ray and ZeroMQ, PHOLD, recovery, real time"
+	@echo "make losses nodes, the control plane and the power are lost, on a Ray of the tests' own; five minutes"
 	@echo "make soak   SEEDS=10000: as many simulated runs in which everything goes wrong"
 	@echo "make mutations  whether the simulation notices faults put into the code on purpose"
 	@echo "make clean  removes the virtual environment and what was made"
@@ -44,6 +45,9 @@ bench: $(BENCH_INSTALLED)
 	@$(BIN)/python -m benchmarks.recovery --json out/bench_recovery.json
 	@$(BIN)/python -m benchmarks.realtime --json out/bench_realtime.json
 	@$(BIN)/python -m benchmarks.capacity --json out/bench_capacity.json
+
+losses: $(INSTALLED)
+	@$(BIN)/python -m pytest -m soak $(TESTS)
 
 soak: $(INSTALLED)
 	@$(BIN)/python -m tests.simulation soak --seeds $(SEEDS)

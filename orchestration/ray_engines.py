@@ -25,6 +25,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from actors import factories
 from actors.clocks import About, Status
 from actors.core.kernel.errors import (
+    CommandRefusedError,
     DuplicateMultiverseError,
     EngineError,
     FactoryError,
@@ -75,6 +76,7 @@ class RayTicket:
         self._method = method
         self._arguments = arguments
         self._unreachable_since: float | None = None
+        self._asked_again = False
         self._ref = self._ask()
 
     def _ask(self) -> Any:
@@ -94,6 +96,7 @@ class RayTicket:
                 if time.monotonic() - self._unreachable_since > START_TIMEOUT_S or self._engine.is_over(error):
                     return True  # and the result is that
                 time.sleep(REVIVE_INTERVAL_S)
+                self._asked_again = True
                 self._ref = self._ask()
             except Exception:
                 return True  # `result` will say
@@ -104,7 +107,12 @@ class RayTicket:
     def result(self) -> Any:
         """See `Ticket`."""
         self.wait(None)
-        return self._engine.noted(_get(self._ref))
+        try:
+            return self._engine.noted(_get(self._ref))
+        except CommandRefusedError:
+            if self._method == "begin" and self._asked_again:  # the order had been taken, and its successor runs
+                return None
+            raise
 
 
 class RayEngine:
@@ -257,8 +265,6 @@ class RayEngine:
         """Whether the clock cannot come back. Ray says so too early of one whose node is being drained."""
         if isinstance(error, ActorUnavailableError):
             return False
-        if isinstance(error, ActorUnschedulableError):
-            return True
         try:
             return bool(cluster_state.actor_table(self.clock._actor_id.hex())["State"] == "DEAD")
         except Exception:  # the control plane is away; it will tell when it is back
@@ -462,7 +468,7 @@ def _get(ref: Any) -> Any:
         raise EngineError(
             f"the master clock's process died and did not come back within {START_TIMEOUT_S:.0f} s."
         ) from None
-    except RayActorError as error:
+    except (RayActorError, ActorUnschedulableError) as error:
         if "creation task" in str(error):
             raise EngineError(f"the master clock could not be started on Ray: {_reason(error)}") from None
         if isinstance(error, ActorUnschedulableError) or NODE_WORDS.search(str(error)) is not None:

@@ -35,7 +35,7 @@ with Multiverse.attach("home") as mv:
     print(mv.journal()[-1].control_tick)
 """
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.soak, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
