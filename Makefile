@@ -47,6 +47,7 @@ bench: $(BENCH_INSTALLED)
 
 soak: $(INSTALLED)
 	@$(BIN)/python -m tests.simulation soak --seeds $(SEEDS)
+	@$(BIN)/python -m tests.simulation soak --clocks --seeds $(SEEDS)
 
 mutations: $(INSTALLED)
 	@$(BIN)/python -m tests.simulation mutations
