@@ -51,6 +51,7 @@ losses: $(INSTALLED)
 
 soak: $(INSTALLED)
 	@$(BIN)/python -m tests.simulation soak --seeds $(SEEDS)
+	@$(BIN)/python -m tests.simulation soak --clocks --seeds $(SEEDS)
 
 mutations: $(INSTALLED)
 	@$(BIN)/python -m tests.simulation mutations

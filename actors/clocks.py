@@ -19,7 +19,7 @@ import msgspec
 from actors.chronicles import Chronicle, Standing, no_chronicle
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.codec import Plain, encode
-from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, MemberSpec, Reply
+from actors.core.kernel.commands import Boundary, ClockCommand, Decision, JournalEntry, MemberSpec, Reply
 from actors.core.kernel.effects import Script, T
 from actors.core.kernel.errors import (
     CommandRefusedError,
@@ -32,7 +32,7 @@ from actors.core.kernel.errors import (
     told,
 )
 from actors.core.kernel.events import Trace
-from actors.core.kernel.fleets import Fleet
+from actors.core.kernel.fleets import DEATHS_MAX, Fleet
 from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
 from actors.core.kernel.keeping import Recovery
 from actors.core.kernel.lanes import Lane
@@ -51,6 +51,8 @@ FOREVER = SEED_MAX
 """The control tick that a run without a bound goes to."""
 STAND, SET_UP, REALTIME, AS_FAST_AS_IT_CAN = "stand", "set up", "realtime", "fast"
 """Orders to a clock. They hold for its successors, too."""
+DEATHS_LIVING_AGAIN_MAX = 10
+"""Of a member's hosts within one grant that it is known to have survived: so the grant is not to blame."""
 CLOCK = "@clock"
 """What the clock itself is called among those that were brought back."""
 COMMANDS_PER_ROUND_MAX = 1_000
@@ -375,6 +377,8 @@ class MasterClock:
         first = self._sequencer.control_tick
         entries = self._chronicle.entries_since(self._sequencer.position)
         self._chronicle.resume_after(entries[-1].position if entries else self._sequencer.position)
+        known = {entry.position: entry.decision for entry in entries}
+        self._fleet.deaths_max = DEATHS_LIVING_AGAIN_MAX
         self._fleet.decided = {
             (entry.decision.member_id, entry.decision.occasion): entry.decision.reason
             for entry in entries
@@ -385,10 +389,12 @@ class MasterClock:
             while self._sequencer.control_tick < entry.control_tick:
                 self._tell_progress(last)
                 self._live(1)  # one by one: what was decided in the midst of a window must come out there
+                self._check_lived_again(known)
             if entry.position > self._sequencer.position:
                 self._tell_progress(last)
                 self._live_again(entry)
-        self._fleet.decided = {}
+                self._check_lived_again(known)
+        self._fleet.decided, self._fleet.deaths_max = {}, DEATHS_MAX
         self._sequencer.journal.clear()
         elapsed_ms = (time.monotonic() - begun) * 1e3
         lived = self._sequencer.control_tick - first
@@ -412,13 +418,27 @@ class MasterClock:
                 "otherwise. The rules, or a library they use, are not what they were."
             )
 
+    def _check_lived_again(self, known: Mapping[int, Decision | None]) -> None:
+        """Whoever was lost must have been lost then, too: else what follows would be another history."""
+        for entry in self._sequencer.journal:
+            if entry.decision is not None and entry.decision != known.get(entry.position):
+                raise EngineError(
+                    f"history cannot be lived again: in control tick {entry.control_tick} {entry.decided}, which is not what "
+                    "happened then. Start the clock once more."
+                )
+        self._sequencer.journal.clear()
+
     def catch_up(self, control_tick: int) -> None:
         """Lives on to a control tick that somebody is known to have seen already, before anything new is done."""
 
         def live() -> None:
             self._check_whole()
-            while self._sequencer.control_tick < control_tick:
-                self._tick(control_tick - self._sequencer.control_tick)
+            self._fleet.deaths_max = DEATHS_LIVING_AGAIN_MAX
+            try:
+                while self._sequencer.control_tick < control_tick:
+                    self._tick(control_tick - self._sequencer.control_tick)
+            finally:
+                self._fleet.deaths_max = DEATHS_MAX
             self._state = self._describe()
 
         self._at_boundary(live)

@@ -5,6 +5,8 @@
     watching      a real host and a real seat that say when they pass such a point
     transports    the lane: processes, messages and time, none of them real
     runs          one world lived on a lane, calm or not
+    ledgers       a real vault whose writer may die in the middle of everything
+    successions   one world lived by real clocks that die one after another, and by that vault
     comparisons   whether a run was the calm one, and where not
     mutations     faults put into the code on purpose: the tests of this test
 

@@ -5,7 +5,7 @@ from itertools import islice
 
 from actors.core.kernel.states import differences
 
-from .faults import POINTS, Point
+from .faults import HOST_POINTS, Point
 from .runs import CalmRun, Decisions, StormyRun
 from .transports import MisdeedError
 from .worlds import SEEDS_PER_WORLD, world_of
@@ -66,7 +66,7 @@ def check(seed: int) -> StormyRun:
 
 
 def _told(seed: int, run: StormyRun, what: str) -> str:
-    struck = ", ".join(point.name for point in POINTS if run.plan.hit[point]) or "nothing"
+    struck = ", ".join(point.name for point in HOST_POINTS if run.plan.hit[point]) or "nothing"
     waiting = "; ".join(map(str, run.fleet.waiting()))
     return (
         f"seed {seed}, after control tick {run.sequencer.control_tick}: {what}\n"
@@ -112,4 +112,4 @@ def _objects(run: StormyRun, calm: CalmRun, control_tick: int, member_id: str) -
 
 def uncovered(runs: list[StormyRun]) -> list[Point]:
     """Points that none of these runs was struck by."""
-    return [point for point in POINTS if not any(run.plan.hit[point] for run in runs)]
+    return [point for point in HOST_POINTS if not any(run.plan.hit[point] for run in runs)]

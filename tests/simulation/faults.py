@@ -101,7 +101,57 @@ class Point(Enum):
     LINE_CUT = Side.LANE, "a host's line is cut and comes back"
     OLD_CLOCK_SPEAKS = Side.LANE, "a clock of an older epoch still grants"
     GRANT_OUT_OF_ORDER = Side.LANE, "a grant comes that leaves one out"
-    # The points of clock and vault go here, each passed in `runs.py`, where the clock is, by `Plan.strikes`.
+    # The clock's process, in a command round.
+    COMMAND_UNHEARD = Side.CLOCK, "the clock dies before it carries a command out"
+    COMMAND_APPLIED = Side.CLOCK, "… when a command is carried out and nothing is written yet"
+    BETWEEN_COMMANDS = Side.CLOCK, "… between two commands of one round"
+    IN_COMMAND_ROUND = Side.CLOCK, "… while a member carries a command out"
+    ANSWERS_UNSENT = Side.CLOCK, "… when the round is written and no answer has left"
+    SOME_ANSWERED = Side.CLOCK, "… when some of a round's answers have left, and others have not"
+    # In a tick.
+    IN_EXCHANGE = Side.CLOCK, "… in a tick, when some grants are answered"
+    TICK_LIVED = Side.CLOCK, "… after a tick that nobody has heard of"
+    DECISION_UNSEALED = Side.CLOCK, "… after a tick in which a member was lost, and that is not written yet"
+    DECISION_SEALED = Side.CLOCK, "… when it is written that a member was lost, and nobody has heard of it"
+    HOST_AND_CLOCK = Side.CLOCK, "a host dies, and the clock in the same grant"
+    IN_A_RETURN = Side.CLOCK, "the clock dies while it brings a member back"
+    CLOCK_IDLE = Side.CLOCK, "… while nobody asks it anything"
+    # While it takes over.
+    EPOCH_UNHEARD = Side.CLOCK, "a clock dies when it has its epoch and has read nothing yet"
+    IN_RESTORE = Side.CLOCK, "… when some members of a keyframe stand again"
+    IN_REPLAY = Side.CLOCK, "… while it lives its history again"
+    RESUMES_TWICE = Side.CLOCK, "… when it has taken up its history, and so does its successor"
+    CATCHING_UP = Side.CLOCK, "… while it catches up with what was seen already"
+    # More than one clock.
+    OLD_CLOCK_WRITES = Side.CLOCK, "another clock takes over, and the old one goes on ticking and answering commands"
+    OVERTAKEN_IN_TICK = Side.CLOCK, "another clock takes over in the middle of a tick, which the old one goes on with"
+    OVERTAKEN_IN_ROUND = Side.CLOCK, "… when a command is carried out and not written"
+    OVERTAKEN_ANSWERS = Side.CLOCK, "… when a round is written and no answer has left"
+    OVERTAKEN_RESUMING = Side.CLOCK, "… while this one takes over itself"
+    OLD_CLOCK_GRANTS = Side.CLOCK, "a clock that was replaced grants members of its successor"
+    # Whoever asks.
+    REPLY_LOST = Side.CLOCK, "an answer is lost on its way to whoever asked, who asks again under the same name"
+    # The store.
+    WRITE_NOT_BEGUN = Side.VAULT, "the clock dies before the transaction of a round begins"
+    WRITE_UNCOMMITTED = Side.VAULT, "… when its rows are in the transaction and it is not committed"
+    WRITE_COMMITTED = Side.VAULT, "… when it is committed and the clock does not know yet"
+    OVERTAKEN_IN_WRITE = Side.VAULT, "another clock takes over before the transaction of a round begins"
+    EPOCH_UNCOMMITTED = Side.VAULT, "a clock dies before its epoch is committed"
+    EPOCH_UNFENCED = Side.VAULT, "… when its epoch is committed and the keyframes do not know it yet"
+    EPOCH_RACE = Side.VAULT, "two clocks begin at once, and the second takes its epoch first"
+    UNREACHABLE = Side.VAULT, "the vault is gone for a while when a round is to be written"
+    UNREACHABLE_AT_START = Side.VAULT, "the vault is gone when a clock begins"
+    UNCERTAIN_WRITTEN = Side.VAULT, "the vault is lost in the middle of a commit, and it is written"
+    UNCERTAIN_UNWRITTEN = Side.VAULT, "the vault is lost in the middle of a commit, and nothing is written"
+    # Keyframes.
+    KEYFRAME_LATE = Side.VAULT, "a keyframe is written while the world has gone on for ticks"
+    KEYFRAME_UNWRITTEN = Side.VAULT, "the clock dies when a boundary is taken for a keyframe, which is never written"
+    KEYFRAME_UNCOMMITTED = Side.VAULT, "… while it writes a keyframe"
+    KEYFRAME_WRITTEN = Side.VAULT, "… just after it has written a keyframe"
+    KEYFRAME_FAILS = Side.VAULT, "a keyframe cannot be written"
+    KEYFRAME_OF_OLD_CLOCK = Side.VAULT, "another clock takes over while a keyframe waits to be written"
+    KEYFRAME_DAMAGED = Side.VAULT, "the newest keyframe is damaged, and the clock dies"
+    KEYFRAMES_DAMAGED = Side.VAULT, "all keyframes are damaged, and the clock dies"
 
     @property
     def side(self) -> Side:
@@ -114,7 +164,11 @@ class Point(Enum):
         return self.value[1]
 
 
-POINTS = tuple(Point)
+HOST_POINTS = tuple(point for point in Point if point.side in (Side.MEMBER, Side.LANE))
+"""Those of a run in which the clock lives (`runs.py`)."""
+CLOCK_POINTS = tuple(point for point in Point if point.side in (Side.CLOCK, Side.VAULT))
+"""Those of a run in which it does not (`successions.py`)."""
+POINTS = (*HOST_POINTS, *CLOCK_POINTS)
 OF_RETURNS = (
     *(Point.RETURN_UNREAD, Point.RESTORING, Point.MID_REPLAY, Point.RETURNED, Point.STANDS_AGAIN),
     *(Point.REPLAY_DIFFERS, Point.RESTORE_DIFFERS, Point.HANGS_IN_RETURN, Point.DEATH_TOLD_TWICE),
@@ -122,6 +176,22 @@ OF_RETURNS = (
 """Passed only when a host has died before."""
 DEATHS = (Point.MID_TICK, Point.SEAT_ADVANCED, Point.ANSWER_LEFT, Point.IN_COMMAND, Point.CHECKPOINT_LEFT, Point.IDLE)
 """That any run passes often."""
+OF_SUCCESSIONS = (
+    *(Point.IN_RESTORE, Point.IN_REPLAY, Point.RESUMES_TWICE, Point.CATCHING_UP, Point.OLD_CLOCK_GRANTS),
+    *(Point.EPOCH_UNHEARD, Point.EPOCH_UNCOMMITTED, Point.EPOCH_UNFENCED, Point.EPOCH_RACE),
+    *(Point.OVERTAKEN_RESUMING, Point.UNREACHABLE_AT_START),
+)
+"""Passed only when a clock has died before."""
+CLOCK_DEATHS = (Point.COMMAND_APPLIED, Point.IN_EXCHANGE, Point.ANSWERS_UNSENT, Point.CLOCK_IDLE, Point.TICK_LIVED)
+"""That any run with a vault passes often."""
+COMPANIONS = {
+    Point.DECISION_UNSEALED: (Point.TWICE_IN_ONE_TICK,),
+    Point.DECISION_SEALED: (Point.TWICE_IN_ONE_TICK,),
+    Point.IN_A_RETURN: (Point.MID_TICK, Point.SEAT_ADVANCED),
+}
+"""What must happen for these to be passed."""
+KEYFRAME_INTERVALS_S = (0.0, 0.0, 0.5, 1e9)
+KEYFRAMES_LATE_SHARE = 0.3
 
 
 class Plan:
@@ -139,10 +209,10 @@ class Plan:
 
     def __init__(self, seed: int) -> None:
         self.rng = Random(f"faults {seed}")
-        first = POINTS[seed % len(POINTS)]
+        first = HOST_POINTS[seed % len(HOST_POINTS)]
         rare = first in OF_RETURNS
         self._due = {first: self.rng.randrange(SKIPS_MAX) if self.rng.random() < 0.5 and not rare else 0}
-        more = self.rng.sample(POINTS, self.rng.randrange(STRIKES_MAX))
+        more = self.rng.sample(HOST_POINTS, self.rng.randrange(STRIKES_MAX))
         for point in [*more, *(self.rng.sample(DEATHS, 3) if rare else ())]:
             self._due.setdefault(point, self.rng.randrange(SKIPS_MAX))
         self.hit: Counter[Point] = Counter()
@@ -175,3 +245,31 @@ class Plan:
     def chance(self, share: float) -> bool:
         """Whether chance strikes."""
         return bool(share) and self.rng.random() < share
+
+
+class ClockPlan(Plan):
+    """What a seed lets go wrong with clocks and their vault; with hosts and messages too, but less.
+
+    Attributes:
+        keyframe_interval_s: how often keyframes are due.
+        late: the part of keyframes that is written while the world goes on.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.rng = Random(f"clock faults {seed}")
+        first = CLOCK_POINTS[seed % len(CLOCK_POINTS)]
+        rare = first in OF_SUCCESSIONS
+        self._due = {first: 0 if rare or self.rng.random() < 0.5 else self.rng.randrange(SKIPS_MAX)}
+        for point in COMPANIONS.get(first, ()):
+            self._due[point] = self.rng.randrange(SKIPS_MAX)
+        if first in COMPANIONS:
+            self._due[first] = 0
+        more = self.rng.sample(CLOCK_POINTS, self.rng.randrange(STRIKES_MAX))
+        for point in [*more, *(self.rng.sample(CLOCK_DEATHS, 3) if rare else ())]:
+            self._due.setdefault(point, self.rng.randrange(SKIPS_MAX))
+        for point in self.rng.sample(DEATHS, self.rng.choice([0, 0, 1, 2])):
+            self._due.setdefault(point, self.rng.randrange(SKIPS_MAX))
+        of_keyframes = first.name.startswith("KEYFRAME") or first is Point.IN_RESTORE
+        self.keyframe_interval_s = 0.0 if of_keyframes else self.rng.choice(KEYFRAME_INTERVALS_S)
+        self.late = self.rng.choice([0.0, KEYFRAMES_LATE_SHARE])

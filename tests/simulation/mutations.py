@@ -16,8 +16,11 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 KERNEL = "actors/core/kernel"
 FLEETS, KEEPING, SEATS = f"{KERNEL}/fleets.py", f"{KERNEL}/keeping.py", f"{KERNEL}/seats.py"
+CLOCKS, CHRONICLES, TABLES = "actors/clocks.py", "actors/chronicles.py", f"{KERNEL}/tables.py"
+JOURNALS, KEYFRAMES, VAULTS = "actors/vaults/journals.py", "actors/vaults/keyframes.py", "actors/vaults/vaults.py"
 TICKING, SEQUENCING, HOSTS = f"{KERNEL}/ticking.py", f"{KERNEL}/sequencing.py", "actors/hosts.py"
 DEFAULT_SEEDS = 200
+DEFAULT_CLOCK_SEEDS = 96
 ESCAPES_ONE_IN = 20
 TIMEOUT_S = 300.0
 
@@ -31,10 +34,11 @@ class Edit(NamedTuple):
 
 
 class Mutation(NamedTuple):
-    """A fault."""
+    """A fault: what is changed, and whether clocks must die for it to be noticed."""
 
     name: str
     edits: tuple[Edit, ...]
+    clocks: bool = False
 
 
 class Outcome(NamedTuple):
@@ -49,6 +53,18 @@ def _mutation(name: str, file: str, old: str, new: str) -> Mutation:
     return Mutation(name, (Edit(file, old, new),))
 
 
+def _of_clocks(name: str, file: str, old: str, new: str) -> Mutation:
+    return Mutation(name, (Edit(file, old, new),), clocks=True)
+
+
+_SEALED = "        lost = self._seal() if done else None\n"
+_TOLD = "        for _, _, failure in done:\n"
+_TICK_SEALED = "        if self._sequencer.journal and (lost := self._seal()) is not None:\n            raise lost\n"
+_KEYFRAME = (
+    "        if self._chronicle.keyframe_is_due():\n"
+    "            self._chronicle.write_keyframe(self._sequencer.control_tick, self._standing())\n"
+)
+_FENCED = "            check_current(name, epoch, cursor.fetchone())\n"
 _DROP_REPEATED = "        if self._answer is not None and first.number == self._answer.outboxes[0].number:\n"
 _GAP = "        if first.number != self._number + 1:\n"
 
@@ -148,8 +164,8 @@ MUTATIONS = (
     _mutation("nothing is asked again", FLEETS, "if now - kept.sent_at > kept.resend_after_s:", "if False:"),
     _mutation("nobody loses patience", FLEETS, "                self._lose_patience()\n", "                pass\n"),
     _mutation("the second host has no time", FLEETS, "        kept.asked_at = kept.sent_at = self._lane.now_s()  #", "        kept.sent_at = self._lane.now_s()  #"),
-    _mutation("a member may die three times", FLEETS, "elif kept.deaths > 1:", "elif kept.deaths > 2:"),
-    _mutation("a member may die once", FLEETS, "elif kept.deaths > 1:", "elif kept.deaths > 0:"),
+    _mutation("a member may die three times", FLEETS, "DEATHS_MAX = 1\n", "DEATHS_MAX = 2\n"),
+    _mutation("a member may die once", FLEETS, "DEATHS_MAX = 1\n", "DEATHS_MAX = 0\n"),
     _mutation("deaths while nobody waits count", FLEETS, "        if kept.parcel is not None:\n            kept.deaths += 1\n", "        kept.deaths += 1\n"),
     _mutation("a dead spare is used", FLEETS, "                self._spares.remove(host_id)\n", ""),
     _mutation("the host of a removed member is kept", FLEETS, "        if kept is not None:\n            self._release(kept)\n        if (host_id", "        if (host_id"),
@@ -171,6 +187,26 @@ MUTATIONS = (
             Edit(f"{KERNEL}/postings.py", "return tuple(order(waiting)) if waiting else ()", "return tuple(waiting or ())"),
         ),
     ),
+    # Clocks that take over.
+    Mutation("answers leave before they are written", (Edit(CLOCKS, _SEALED, "        lost = None\n"), Edit(CLOCKS, _TOLD, _SEALED + _TOLD)), clocks=True),
+    _of_clocks("answers leave and nothing is written", CLOCKS, _SEALED, "        lost = None\n"),
+    _of_clocks("a keyframe is taken before what it holds is written", CLOCKS, _TICK_SEALED + _KEYFRAME, _KEYFRAME + _TICK_SEALED),
+    _of_clocks("a decision is forgotten by the successor", CLOCKS, "            if entry.decision is not None\n        }", "            if False\n        }"),
+    _of_clocks("the journal is lived from one entry too late", CLOCKS, "entries_since(self._sequencer.position)", "entries_since(self._sequencer.position)[1:]"),
+    _of_clocks("nobody catches up", CLOCKS, "                while self._sequencer.control_tick < control_tick:\n                    self._tick(", "                while False:\n                    self._tick("),
+    _of_clocks("a member may die once while history is lived again", CLOCKS, "DEATHS_LIVING_AGAIN_MAX = 10\n", "DEATHS_LIVING_AGAIN_MAX = 0\n"),
+    _of_clocks("a repeated command is done again", SEQUENCING, "        if (known := self.replies.get(command_id)) is not None:\n            return known\n", ""),
+    _of_clocks("the journal does not say who asked", SEQUENCING, "self._note(command, None, self._command_id)", 'self._note(command, None, "")'),
+    _of_clocks("a keyframe leaves out the replies", TABLES, "    sequencer.replies = tables.replies\n", ""),
+    _of_clocks("a keyframe leaves out the ledger", TABLES, "    totals.ledger = Counter({quantity: int(amount) for quantity, amount in tables.ledger.items()})\n", ""),
+    _of_clocks("a keyframe leaves out who has gone", TABLES, "    sequencer.removals = Counter(tables.removals)\n", ""),
+    _of_clocks("an old clock writes", JOURNALS, _FENCED + "            heads", "            heads"),
+    _of_clocks("an old clock answers what writes nothing", CHRONICLES, "            self.check()\n            return\n", "            return\n"),
+    _of_clocks("an old clock writes keyframes", KEYFRAMES, _FENCED + "            cursor.execute(self._instants", "            cursor.execute(self._instants"),
+    _of_clocks("the keyframes do not hear of a new clock", VAULTS, "        self._keyframes.raise_fence(name, opened.epoch)\n", ""),
+    _of_clocks("a vault that is away is the end", CLOCKS, "                if time.monotonic() > give_up:\n", "                if True:\n"),
+    _of_clocks("what was sealed is sealed again", CHRONICLES, "        self._written = fresh[-1].position\n        journal.clear()\n", ""),
+    _of_clocks("a damaged keyframe is the end", KEYFRAMES, "                except DamagedVaultError as error:\n                    damaged.append(f", "                except KeyError as error:\n                    damaged.append(f"),
 )  # fmt: skip
 """Every one is a mistake that somebody could make; none of them only slows the clock down."""
 
@@ -214,11 +250,14 @@ def _imported(text: str, new: str) -> str:
     return text
 
 
-def hunt(mutation: Mutation, seeds: int = DEFAULT_SEEDS) -> Outcome:
-    """Runs seeds in a mutated copy until one of them notices."""
+def hunt(mutation: Mutation, seeds: int | None = None) -> Outcome:
+    """Runs seeds in a mutated copy until one of them notices; the default ones, if nobody says how many."""
+    if seeds is None:
+        seeds = DEFAULT_CLOCK_SEEDS if mutation.clocks else DEFAULT_SEEDS
     begun = time.monotonic()
     with mutated(mutation) as folder:
         command = [sys.executable, "-W", "error", "-m", "tests.simulation", "soak", "--seeds", str(seeds), "--stop"]
+        command += ["--clocks"] if mutation.clocks else []
         try:
             done = subprocess.run(
                 command,

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from actors.chronicles import Chronicle, Founding
+from actors.clocks import MasterClock
 from actors.core.kernel.addresses import RealmCoordinate
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import ClockCommand, MemberSpec, QueueEvent, RegisterGame, RestartGame
 from actors.core.kernel.effects import Script, T
-from actors.core.kernel.errors import MemberError
+from actors.core.kernel.errors import EngineError, MemberError
 from actors.core.kernel.fleets import Fleet
 from actors.core.kernel.lanes import Died, Heard, Rejoined, Signal
 from actors.core.kernel.members import Birth, Grant
@@ -19,6 +21,7 @@ from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
 from actors.hosts import Host
 from actors.lanes import LocalLane
+from actors.vaults.vaults import open_vault
 
 REALMS = (str(Path(__file__).parent.parent / "realms"),)
 Sent = tuple[str, Message]
@@ -262,3 +265,73 @@ def test_a_host_that_dies_as_soon_as_its_member_stands_is_replaced(clock: Clock)
     clock.tick()
     assert clock.errors() == {}
     assert clock.lane.started == 2
+
+
+# ------------------------------------------------------------------------------------------------- clocks that take over
+
+
+class LoneClock(MasterClock):
+    """A clock that nobody looks after: the test has its only thread."""
+
+    def _tend(self) -> None:
+        """Nothing."""
+
+
+def opened(path: Path, lane: LaneByHand) -> MasterClock:
+    founding = Founding(Settings(spare_hosts=0))
+    return LoneClock(
+        founding.settings,
+        lane,
+        chronicle=lambda: Chronicle(open_vault(path, power_safe=False), "home", founding),
+    )
+
+
+def kill_in_tick(lane: LaneByHand, control_tick: int, deaths: int) -> None:
+    """So many hosts die, one after another, when they are granted this control tick."""
+
+    def carry(sent: list[Sent]) -> list[Sent]:
+        arrived = []
+        for host_id, message in sent:
+            grants = message.grants if isinstance(message, Advance) else ()
+            if grants and grants[0].local_ticks and grants[0].control_tick == control_tick and len(died) < deaths:
+                died.append(host_id)
+                lane.tell(Died(host_id, "its process died"))
+            else:
+                arrived.append((host_id, message))
+        return arrived
+
+    died: list[str] = []
+    lane.carry = carry
+
+
+@pytest.mark.parametrize("commanded", [False, True])
+def test_a_member_that_dies_twice_while_history_is_lived_again_is_not_given_up(tmp_path, commanded) -> None:
+    """It would be in error where it was not, and the next command of the journal would be left out for the loss."""
+    path = tmp_path / "vault.sqlite"
+    spec = MemberSpec("small:Scribe", encode({}))
+    old = opened(path, LaneByHand())
+    old.submit(RegisterGame("a", RealmCoordinate("a").key, "sol_system", spec)).value()
+    old.advance_to(3)
+    if commanded:  # the journal leads beyond the tick; else only somebody who has seen it does
+        old.submit(QueueEvent("", "", "a", "note", encode({}))).value()
+    seen = old.digest()
+    lane = LaneByHand()
+    kill_in_tick(lane, 2, deaths=2)
+    new = opened(path, lane)
+    new.catch_up(3)
+    assert new.digest() == seen
+    assert len(new.journal()) == 1 + commanded
+    assert lane.started == 4  # one is the registry's
+
+
+def test_a_member_that_cannot_live_its_history_again_is_not_given_up_in_silence(tmp_path) -> None:
+    path = tmp_path / "vault.sqlite"
+    old = opened(path, LaneByHand())
+    spec = MemberSpec("small:Scribe", encode({}))
+    old.submit(RegisterGame("a", RealmCoordinate("a").key, "sol_system", spec)).value()
+    old.advance_to(3)
+    old.submit(QueueEvent("", "", "a", "note", encode({}))).value()
+    lane = LaneByHand()
+    kill_in_tick(lane, 2, deaths=100)
+    with pytest.raises(EngineError, match=r"in control tick 2 a: its process died.* not what happened then"):
+        opened(path, lane)

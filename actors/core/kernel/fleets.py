@@ -26,6 +26,8 @@ IMPATIENT_AFTER_S = 0.25
 """From here on the clock asks for heartbeats and can say whom it waits for."""
 LOCATE_TIMEOUT_S = 1.0
 """For hosts that are starting to say where they live; asked for people only."""
+DEATHS_MAX = 1
+"""Of a member's hosts within one grant; one more is the member's own doing."""
 LEAVING = "its node is being drained"
 SPARE_FAILURES_MAX = 5
 """Spares that died in a row before they were used; then the machine has no room for more."""
@@ -45,6 +47,7 @@ class Fleet:
 
     Attributes:
         decided: (member id, occasion) to reason: members that are lost there because history says so.
+        deaths_max: so many hosts of a member may die within one grant.
         recoveries: members that were brought back, the newest.
     """
 
@@ -64,6 +67,7 @@ class Fleet:
         self._checked_at = 0.0
         self._taken_at = lane.now_s()
         self.decided: dict[tuple[str, str], str] = {}
+        self.deaths_max = DEATHS_MAX
         self.recoveries: deque[Recovery] = deque(maxlen=RECOVERIES_KEPT_MAX)
 
     def perform(self, effect: Effect) -> Any:
@@ -258,7 +262,7 @@ class Fleet:
             kept.deaths += 1
         if not kept.recoverable:
             self._abandon(kept, reason)
-        elif kept.deaths > 1:
+        elif kept.deaths > self.deaths_max:
             self._abandon(kept, f"{reason}, and once more in the same grant")
         else:
             self._embody(kept)
