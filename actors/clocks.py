@@ -41,12 +41,11 @@ from actors.core.kernel.settings import SEED_MAX, Settings
 from actors.core.kernel.tables import restore_tables, tables_of
 from actors.core.kernel.ticking import TickRecord
 from actors.core.kernel.windows import control_ticks_script
+from actors.logbooks import Logbook, Row
 from actors.schedules import Lateness, Schedule
 
-RECORDS_KEPT_MAX = 100_000
-"""Records of control ticks kept for comparing and for the report; older ones live on in the chain only."""
-SERIES_ROWS_KEPT_MAX = 1_000_000
-"""Rows of series (one per realm and control tick) kept for export."""
+METRICS_KEPT_MAX = 100_000
+"""Of one run, for whoever waits for its end."""
 FOREVER = SEED_MAX
 """The control tick that a run without a bound goes to."""
 STAND, SET_UP, REALTIME, AS_FAST_AS_IT_CAN = "stand", "set up", "realtime", "fast"
@@ -180,10 +179,8 @@ class MasterClock:
         self._unable_code = EngineError.code
         self._stands = threading.Event()
         self._looked_after_at = time.monotonic()
-        self._records: deque[TickRecord] = deque(maxlen=RECORDS_KEPT_MAX)
-        self._elapsed_ms: deque[float] = deque(maxlen=RECORDS_KEPT_MAX)
-        self._series: deque[tuple[int, str, int, dict[str, float]]] = deque(maxlen=SERIES_ROWS_KEPT_MAX)
-        self._series_dropped = 0
+        self._logbook = Logbook()
+        self._propagated = 0
         self._elapsed_total_ms = self._described_at = 0.0
         self._schedule: Schedule | None = None
         self._keeps = True
@@ -479,7 +476,7 @@ class MasterClock:
         Naming the tick to reach, not a number of steps, makes a repeated call harmless.
 
         Returns:
-            Metrics of the control ticks that this call ran, the newest `RECORDS_KEPT_MAX` of them.
+            Metrics of the control ticks that this call ran, the newest `METRICS_KEPT_MAX` of them.
 
         Raises:
             CommandRefusedError: another run holds the clock.
@@ -499,7 +496,7 @@ class MasterClock:
         return stop
 
     def _carry_on(self, stop: threading.Event, control_tick: int, pace: Pace) -> list[Metrics]:
-        metrics: deque[Metrics] = deque(maxlen=RECORDS_KEPT_MAX)
+        metrics: deque[Metrics] = deque(maxlen=METRICS_KEPT_MAX)
         try:
             with self._turn:
                 try:
@@ -619,13 +616,9 @@ class MasterClock:
         elapsed_ms = (time.perf_counter() - begun) * 1e3 / len(records)
         metrics = []
         for record in records:
-            self._records.append(record)
-            self._elapsed_ms.append(elapsed_ms)
+            self._logbook.note(record)
+            self._propagated = record.events_propagated
             self._elapsed_total_ms += elapsed_ms
-            for member_id, local_tick, measures in record.rows:
-                if len(self._series) == SERIES_ROWS_KEPT_MAX:
-                    self._series_dropped += 1
-                self._series.append((record.control_tick_id, member_id, local_tick, measures))
             metrics.append(Metrics(record.control_tick_id, record.games_synced, record.events_propagated, elapsed_ms))
         return metrics
 
@@ -650,12 +643,11 @@ class MasterClock:
         if self._ticking or self._paused:
             mood = SYNCING if self._ticking else PAUSED
             games = [{**game, "state": mood if game["state"] == RUNNING else game["state"]} for game in games]
-        last = self._records[-1] if self._records else None
         return Status(
             boundary,
             self._run is not None,
             {**{name: value for name, value in state.items() if name != "boundary"}, "games": games},
-            0 if last is None else last.events_propagated,
+            self._propagated,
             Lateness() if self._schedule is None else self._schedule.lateness(),
             self._waiting(),
             state["digest_chain"],
@@ -745,11 +737,11 @@ class MasterClock:
 
     def records(self) -> list[TickRecord]:
         """Records of the newest control ticks."""
-        return list(self._records)
+        return self._logbook.records()
 
-    def series(self) -> tuple[list[tuple[int, str, int, dict[str, float]]], int]:
-        """Rows (control tick, realm id, local tick, measures), and how many older ones were dropped."""
-        return list(self._series), self._series_dropped
+    def series(self) -> tuple[list[Row], int]:
+        """Rows of the newest control ticks, and how many older ones were dropped."""
+        return list(self._logbook.rows()), self._logbook.rows_dropped
 
     def journal(self) -> list[JournalEntry]:
         """Every outside input so far."""

@@ -372,7 +372,8 @@ def test_a_view_does_not_change_when_the_registry_does() -> None:
     assert registry.view() is empty
     desk = Desk()
     first = desk.create("Alice")
-    old, _ = desk.seat._published
+    old = desk.seat._published[0]
+    assert old is not None
     desk.travel(first, "sol_1", "sol_2")
     assert old.query("get_player", {"player_id": first})["active_realm"] == "sol_1"
     assert desk.ask("get_player", player_id=first)["active_realm"] == "sol_2"

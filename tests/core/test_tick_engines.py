@@ -9,7 +9,8 @@ from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.events import PATH_MEMBERS_MAX, Event
 from actors.core.kernel.members import TRACES_PER_GRANT_MAX, Birth, Turn
 from actors.core.kernel.states import Records, State
-from actors.core.realms.tick_engines import PlainView, Realm, TickEngine, command, on
+from actors.core.kernel.views import PlainView
+from actors.core.realms.tick_engines import Realm, TickEngine, command, on
 
 
 class Bells(Realm):

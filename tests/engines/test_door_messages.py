@@ -7,14 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from peers import ADDRESS, LoopbackLane, context_of_a_test, departed, host_of, next_from, speaks_with
 
 from actors import zmq_doors
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import MemberSpec
 from actors.core.kernel.errors import ProtocolError
+from actors.core.kernel.fleets import MISUNDERSTOOD
 from actors.core.kernel.lanes import Died, Heard
-from actors.core.kernel.members import Birth, Grant, Outbox
+from actors.core.kernel.members import Birth, CommandResult, Grant, Outbox
 from actors.core.kernel.messages import Advance, Answer, Embodied, Embodiment, Refusal, Stand, pack, unpack
 from actors.core.kernel.settings import Settings
 from actors.hosts import Host
@@ -150,7 +152,16 @@ def test_a_message_that_is_too_large_ends_the_line_of_its_sender_alone(context, 
     door.close()
 
 
-@pytest.mark.parametrize("what", GARBAGE)
+LIES = {
+    "another number": lambda answer: [replace(one, number=99) for one in answer.outboxes],
+    "a result that nobody asked for": lambda answer: [
+        replace(one, results=(CommandResult("x", b"\xc0"),)) for one in answer.outboxes
+    ],
+    "an outbox too many": lambda answer: [*answer.outboxes, answer.outboxes[-1]],
+}
+
+
+@pytest.mark.parametrize("what", [*GARBAGE, *LIES])
 def test_a_multiverse_lives_on_as_if_nothing_had_happened(what):
     """The third answer of one host is spoiled: its member comes back elsewhere, and the chain is that of a quiet run."""
     spoiled = []
@@ -158,7 +169,7 @@ def test_a_multiverse_lives_on_as_if_nothing_had_happened(what):
     def spoil(host_id, number, answer):
         if number == 3 and host_id == "host-3":
             spoiled.append(host_id)
-            return GARBAGE[what]
+            return GARBAGE[what] if what in GARBAGE else [lied(answer, LIES[what])]
         return [answer]
 
     chains = []
@@ -176,10 +187,31 @@ def test_a_multiverse_lives_on_as_if_nothing_had_happened(what):
             recoveries = mv.recoveries()
     assert spoiled == ["host-3"]
     assert chains[0] == chains[1]
-    assert [(one["member_id"], one["reason"][:31]) for one in recoveries] == [
-        ("ring_1", "it answered what cannot be read")
-    ]
-    assert [died.host_id for died in lane.died] == ["host-3"]
+    reason = "it answered what cannot be read" if what in GARBAGE else MISUNDERSTOOD
+    assert [(one["member_id"], one["reason"][: len(reason)]) for one in recoveries] == [("ring_1", reason)]
+    assert [died.host_id for died in lane.died] == (["host-3"] if what in GARBAGE else [])
+
+
+def lied(answer, lie):
+    truth = unpack(answer, Answer)
+    return pack(replace(truth, outboxes=tuple(lie(truth))))
+
+
+def test_a_host_that_leaves_out_the_result_of_a_command_is_replaced():
+    def spoil(host_id, number, answer):
+        told = unpack(answer)
+        lies = host_id == "host-2" and isinstance(told, Answer) and told.outboxes[0].results
+        return [lied(answer, lambda truth: [replace(one, results=()) for one in truth.outboxes])] if lies else [answer]
+
+    with Multiverse(7, engine="local", realm_paths=[REALMS]) as mv:
+        mv._engine.close()
+        mv._engine = LocalEngine(Settings(seed=7), lane=LoopbackLane((REALMS,), spoil))
+        mv.register_game("ring_0", "small:Ring", params={"shouts": True})
+        mv.command("ring_0", "set_luck", {"luck": 5})
+        mv.run(2)
+        assert [one["reason"] for one in mv.recoveries()] == [MISUNDERSTOOD]
+        (game,) = mv.get_multiverse_state()["games"]
+        assert (game["state"], game["local_tick"]) == ("running", 20)
 
 
 def test_a_host_that_answers_nonsense_again_and_again_costs_its_member_only():

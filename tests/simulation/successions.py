@@ -281,7 +281,7 @@ class WatchedClock(MasterClock):
     def _live(self, control_ticks_max: int) -> list[Metrics]:
         lived = super()._live(control_ticks_max)
         process = self.process
-        process.run.note(self, [record for record in self._records if record.control_tick_id in _ids(lived)])
+        process.run.note(self, [record for record in self.records() if record.control_tick_id in _ids(lived)])
         if process.phase == CATCHING_UP:
             process.passes(Point.CATCHING_UP)
         elif process.phase == AT_WORK:

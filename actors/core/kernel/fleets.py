@@ -29,6 +29,7 @@ LOCATE_TIMEOUT_S = 1.0
 DEATHS_MAX = 1
 """Of a member's hosts within one grant; one more is the member's own doing."""
 LEAVING = "its node is being drained"
+MISUNDERSTOOD = "its process answered something else than it was asked"
 SPARE_FAILURES_MAX = 5
 """Spares that died in a row before they were used; then the machine has no room for more."""
 
@@ -95,7 +96,7 @@ class Fleet:
                 continue
             self._requests += 1
             checkpoint = kept.checkpoint_due(self._settings)
-            kept.ask(self._requests, lane.pack(Advance(self._requests, batch, checkpoint)), now)
+            kept.ask(self._requests, lane.pack(Advance(self._requests, batch, checkpoint)), now, batch)
             self._awaited[member_id] = kept
             if kept.standing:
                 lane.send(kept.host_id, kept.parcel)
@@ -114,7 +115,9 @@ class Fleet:
                     kept, answer = carried.get(signal.host_id), signal.message
                     if kept is None or kept.request != answer.request or not kept.standing or kept.parcel is None:
                         continue  # of a host that was given up, or to a question that was settled before
-                    if awaited.pop(kept.member_id, None) is not None:  # else it came twice
+                    if not kept.is_answered_by(answer):
+                        self._mourn(kept.host_id, MISUNDERSTOOD, kept)
+                    elif awaited.pop(kept.member_id, None) is not None:  # else it came twice
                         kept.keep(answer, lane.now_s())
                         kept.answered()
                         self._outcomes[kept.member_id] = answer.outboxes
@@ -232,7 +235,7 @@ class Fleet:
     def _rebuild(self, kept: Kept) -> Outbox | Refused | Lost:
         """Lets a member in error stand at the boundary before it: where it is, or on another host if it has none."""
         self._requests += 1
-        kept.ask(self._requests, self._lane.pack(Stand(self._requests)), self._lane.now_s(), grants=False)
+        kept.ask(self._requests, self._lane.pack(Stand(self._requests)), self._lane.now_s())
         self._awaited[kept.member_id] = kept
         if kept.standing:
             self._lane.send(kept.host_id, kept.parcel)
@@ -333,7 +336,7 @@ class Fleet:
         for kept in self._kept.values():
             kept.reason, kept.died_at = "the clock was started again", self._lane.now_s()
             self._requests += 1
-            kept.ask(self._requests, self._lane.pack(Stand(self._requests)), kept.died_at, grants=False)
+            kept.ask(self._requests, self._lane.pack(Stand(self._requests)), kept.died_at)
             self._awaited[kept.member_id] = kept
             self._embody(kept)
         for member_id, outcome in self._gather().items():

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from actors.core.kernel.commands import MemberSpec
-from actors.core.kernel.members import CAPTURED, NONE, Birth, Contract
+from actors.core.kernel.members import CAPTURED, NONE, Birth, Contract, Grant
 from actors.core.kernel.messages import Answer, Checkpoint, Embodied, Embodiment, packed
 from actors.core.kernel.settings import Settings
 
@@ -117,7 +117,7 @@ class Kept:
         self.standing = self.newborn = False
         self.request = self.embodying = self.deaths = 0
         self.parcel: Any = None
-        self._asks_grants = False
+        self._grants: tuple[Grant, ...] = ()
         self.since: list[Any] = []
         self.checkpoint: Checkpoint | None = None
         self._digests: list[bytes] = []
@@ -130,11 +130,23 @@ class Kept:
         self.beat_at: float | None = None
         self.beat_tick = 0
 
-    def ask(self, request: int, parcel: Any, now: float, *, grants: bool = True) -> None:
-        """Notes a question: grants, or how it stands."""
-        self.request, self.parcel, self._asks_grants = request, parcel, grants
+    def ask(self, request: int, parcel: Any, now: float, grants: tuple[Grant, ...] = ()) -> None:
+        """Notes a question: grants, or, without any, how it stands."""
+        self.request, self.parcel, self._grants = request, parcel, grants
         self.asked_at = self.sent_at = now
         self.beat_at = None
+
+    def is_answered_by(self, answer: Answer) -> bool:
+        """Whether an answer is one to what was asked: an outbox for each grant, fewer only after a failure."""
+        grants, outboxes = self._grants, answer.outboxes
+        if grants and len(outboxes) != len(grants) and (len(outboxes) > len(grants) or outboxes[-1].failure is None):
+            return False
+        for grant, outbox in zip(grants, outboxes, strict=False):
+            if outbox.number != grant.number:
+                return False
+            if len(outbox.results) != len(grant.commands) and outbox.failure is None:
+                return False
+        return True
 
     def answered(self) -> None:
         """The question is settled."""
@@ -161,7 +173,7 @@ class Kept:
 
     def keep(self, answer: Answer, now: float) -> None:
         """Keeps the grants that were answered, or the checkpoint that makes them unnecessary."""
-        if not self._asks_grants or not self.recoverable:
+        if not self._grants or not self.recoverable:
             return
         took_s = now - self.asked_at
         if answer.checkpoint is not None:

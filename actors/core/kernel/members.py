@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.core.kernel.addresses import checked_part
-from actors.core.kernel.codec import Plain, bounded
+from actors.core.kernel.codec import PAYLOAD_BYTES_MAX, Plain, encode
 from actors.core.kernel.errors import CallerError, MemberError
 from actors.core.kernel.events import DELIVER_AT_MAX, PATH_MEMBERS_MAX, Event, Trace, checked_carries
 from actors.core.kernel.states import State
@@ -183,9 +183,29 @@ class Turn:
         local_ticks: local ticks of this grant; 0 in a command round.
         inbox: events, in order.
         streams: the member's random draws.
-        events: what was said so far.
-        ledger: what was created or destroyed so far.
+        handling: the event that a reaction rule is handling.
+        command_id: of the command being carried out, or "".
+
+    What was said and entered so far can be read, and changed by the methods only.
     """
+
+    __slots__ = (
+        "_cascades_cut",
+        "_emits",
+        "_events",
+        "_ledger",
+        "_sequence",
+        "_traces",
+        "cascade_depth_max",
+        "command_id",
+        "control_tick",
+        "handling",
+        "inbox",
+        "local_ticks",
+        "member_id",
+        "now",
+        "streams",
+    )
 
     def __init__(
         self, birth: Birth, contract: Contract, streams: Streams, grant: Grant, now: int, sequence: int
@@ -197,14 +217,51 @@ class Turn:
         self.inbox = grant.inbox
         self.streams = streams
         self.now = now
-        self.sequence = sequence
-        self.events: list[Event] = []
-        self.ledger: dict[str, int] = {}
-        self.traces: list[Trace] = []
-        self.cascades_cut = 0
         self.handling: Event | None = None
         self.command_id = ""
+        self._sequence = sequence
+        self._events: list[Event] = []
+        self._ledger: dict[str, int] = {}
+        self._traces: list[Trace] = []
+        self._cascades_cut = 0
         self._emits = contract.emits
+
+    @property
+    def sequence(self) -> int:
+        """The number of the next event."""
+        return self._sequence
+
+    @property
+    def cascades_cut(self) -> int:
+        """Emissions beyond the cascade depth so far."""
+        return self._cascades_cut
+
+    def books(self) -> tuple[int, dict[str, int], int, int]:
+        """Differs from what it was if anything was said or entered since."""
+        return self._sequence, dict(self._ledger), len(self._traces), self._cascades_cut
+
+    def outbox(
+        self,
+        number: int,
+        local_tick: int,
+        results: tuple[CommandResult, ...],
+        digest: bytes,
+        measures: dict[str, float],
+        totals: dict[str, int],
+    ) -> Outbox:
+        """What was said and entered, with what the seat adds to it."""
+        return Outbox(
+            number,
+            local_tick,
+            tuple(self._events),
+            results,
+            digest,
+            measures,
+            totals,
+            self._ledger,
+            tuple(self._traces),
+            self._cascades_cut,
+        )
 
     def send(
         self,
@@ -255,23 +312,24 @@ class Turn:
     ) -> str:
         if event_type not in self._emits:
             raise MemberError(f"{self.member_id} does not declare to emit {event_type!r}; add it to its `emits`.")
-        path = self.handling.path if self.handling is not None else ()
-        if path[-1:] != (self.member_id,):
+        handling = self.handling
+        path = handling.path if handling is not None else ()
+        if not path or path[-1] != self.member_id:
             path = (*path, self.member_id)[-PATH_MEMBERS_MAX:]
         due = self.control_tick + 1 if deliver_at is None else deliver_at
-        if isinstance(due, bool) or not isinstance(due, int) or abs(due) > DELIVER_AT_MAX:
+        if type(due) is not int or abs(due) > DELIVER_AT_MAX:
             raise MemberError(f"{self.member_id}: deliver_at {deliver_at!r} is no control tick; use a whole number.")
         if cause is not None and not (isinstance(cause, str) and cause.isprintable()):
             raise MemberError(f"{self.member_id}: cause {cause!r} is no id of an event or command.")
         try:  # not a refusal of the command being carried out: the member may have changed already
             checked_target = None if target is None else checked_part(target, "target")
-            carried = checked_carries(carries)
+            carried = checked_carries(carries) if carries is not None else ()
         except CallerError as error:
             raise MemberError(f"{self.member_id}: {event_type!r} cannot be sent: {error.message}") from None
         event = Event(
             self.new_event_id(),
             self.member_id,
-            self.sequence - 1,
+            self._sequence - 1,
             checked_target,
             event_type,
             payload(data, event_type),
@@ -281,7 +339,7 @@ class Turn:
             path,
             carried,
         )
-        self.events.append(event)
+        self._events.append(event)
         return event.event_id
 
     @property
@@ -291,26 +349,39 @@ class Turn:
 
     def new_event_id(self) -> str:
         """The next event id of this member; takes a sequence number."""
-        self.sequence += 1
-        return f"{self.member_id}#{self.sequence - 1}"
+        sequence = self._sequence
+        self._sequence = sequence + 1
+        return f"{self.member_id}#{sequence}"
 
     def enter_ledger(self, quantity: str, change: int) -> None:
         """States that this turn created (or, negative, destroyed) some of a conserved quantity on purpose.
 
         Raises:
-            MemberError: not a whole number, or one that 64 bits cannot hold.
+            MemberError: not a whole number, or a sum that 64 bits cannot hold.
         """
         checked_part(quantity, "quantity")
-        if isinstance(change, bool) or not isinstance(change, int) or abs(change) > LEDGER_CHANGE_MAX:
+        entered = self._ledger.get(quantity, 0) + change if type(change) is int else None
+        if entered is None or abs(entered) > LEDGER_CHANGE_MAX:
             raise MemberError(
-                f"{self.member_id}: a ledger has whole numbers up to {LEDGER_CHANGE_MAX}, not {change!r}."
+                f"{self.member_id}: a turn's ledger sums whole numbers up to {LEDGER_CHANGE_MAX}, not of {change!r} "
+                f"after {self._ledger.get(quantity, 0)}."
             )
-        self.ledger[quantity] = self.ledger.get(quantity, 0) + change
+        self._ledger[quantity] = entered
 
     def trace(self, record: Trace) -> None:
-        """Notes a step of a cascade; beyond `TRACES_PER_GRANT_MAX` no more are kept."""
-        if len(self.traces) < TRACES_PER_GRANT_MAX:
-            self.traces.append(record)
+        """Notes a step of a cascade; beyond `TRACES_PER_GRANT_MAX` no more are kept.
+
+        Raises:
+            MemberError: not a `Trace`.
+        """
+        if type(record) is not Trace:
+            raise MemberError(f"{self.member_id}: a step of a cascade is a Trace, not {record!r:.80}.")
+        if len(self._traces) < TRACES_PER_GRANT_MAX:
+            self._traces.append(record)
+
+    def cut_cascade(self) -> None:
+        """Counts an emission beyond the cascade depth, which is not made."""
+        self._cascades_cut += 1
 
 
 def payload(data: Mapping[str, Any] | None, event_type: str) -> bytes:
@@ -322,9 +393,14 @@ def payload(data: Mapping[str, Any] | None, event_type: str) -> bytes:
     if data is not None and not isinstance(data, Mapping):
         raise MemberError(f"data of {event_type!r} must be a map, not {type(data).__name__}.")
     try:
-        return bounded({} if data is None else data, f"data of {event_type!r}")
+        encoded = encode({} if data is None else data)
     except ValueError as error:
         raise MemberError(f"data of {event_type!r} cannot be sent: {error}.") from None
+    if len(encoded) > PAYLOAD_BYTES_MAX:
+        raise MemberError(
+            f"data of {event_type!r} cannot be sent: it takes {len(encoded)} bytes; at most {PAYLOAD_BYTES_MAX} are allowed."
+        )
+    return encoded
 
 
 class View(Protocol):
@@ -367,8 +443,8 @@ class Member(Protocol):
         """Takes up a captured state, the arrays being its own from now on."""
         ...
 
-    def view(self) -> View:
-        """What it shows of this boundary. It must not change when the member advances."""
+    def view(self) -> View | None:
+        """What it shows of this boundary; None shows its measures. It must not change when the member advances."""
         ...
 
     def measures(self) -> Mapping[str, float]:

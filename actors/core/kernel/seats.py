@@ -18,7 +18,6 @@ from actors.core.kernel.addresses import checked_part
 from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.digests import NO_DIGEST, MemberDigests
 from actors.core.kernel.errors import CallerError, CommandRefusedError, MemberError, ProtocolError, told, writable
-from actors.core.kernel.events import Event, Trace
 from actors.core.kernel.members import (
     CAPTURED,
     NONE,
@@ -36,10 +35,16 @@ from actors.core.kernel.members import (
 )
 from actors.core.kernel.messages import Advance, Answer, Checkpoint
 from actors.core.kernel.states import Touched, checked_state, decode_state, encode_state
+from actors.core.kernel.views import measures_view
 
 TRACEBACK_CHARACTERS_MAX = 8_000
 """Enough for the innermost frames, which are at the end."""
 
+
+Place = tuple[Plain, ...]
+"""A boundary, as its view says it: the values of these."""
+PLACE = ("branch", "control_tick", "number", "epoch")
+BEGUN: Place = ("", 0, 0, 0)
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -56,29 +61,15 @@ def _check_written(member_id: str, said: object) -> None:
         raise MemberError(f"what {member_id} answers cannot be written down: {error}.") from None
 
 
-def _check_said(turn: Turn, first_sequence: int) -> None:
-    """What a member may have put into its turn by hand is what the turn's own methods put there, or the turn is void.
-
-    Raises:
-        MemberError: an event that it did not say, a number out of order, or something of another kind.
-    """
-    last = first_sequence - 1
-    for event in turn.events:
-        if not isinstance(event, Event) or event.source != turn.member_id or not last < event.sequence < turn.sequence:
-            raise MemberError(
-                f"{turn.member_id} has put {event!r:.200} among what it said; use `send` and `broadcast`."
-            )
-        last = event.sequence
-    whole = [turn.sequence, turn.cascades_cut, *turn.ledger.values()]
-    if not all(type(number) is int for number in whole) or not all(isinstance(trace, Trace) for trace in turn.traces):
-        raise MemberError(f"{turn.member_id} has changed its turn's books by hand; use `enter_ledger` and `trace`.")
-
-
 def _frames(error: BaseException) -> str:
     """Where an exception was raised, innermost last, without the source lines: reading those would be I/O."""
     frames = traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__), lookup_lines=False)
     lines = [f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}' for frame in frames]
     return writable("\n".join([*lines, told(error)]))[-TRACEBACK_CHARACTERS_MAX:]
+
+
+def _told(place: Place) -> dict[str, Plain]:
+    return dict(zip(PLACE, place, strict=True))
 
 
 class Seat:
@@ -105,7 +96,7 @@ class Seat:
         self._local_tick = 0
         self._sequence = birth.first_sequence
         self._answer: Answer | None = None
-        self._published: tuple[View, dict[str, Plain]]
+        self._published: tuple[View | None, dict[str, float], Place]
         self._turn: Turn | None = None
         self._failed = False
         self._since: list[Grant] = []
@@ -182,7 +173,7 @@ class Seat:
     def _captured(self) -> Checkpoint:
         document = encode_state(self._member.capture())
         digest = self._digest if self._digest_current else self._take_digest()
-        return Checkpoint(document, self._number, self._local_tick, self._sequence, digest, self._published[1])
+        return Checkpoint(document, self._number, self._local_tick, self._sequence, digest, _told(self._published[2]))
 
     @property
     def kept_checkpoint(self) -> Checkpoint | None:
@@ -195,12 +186,23 @@ class Seat:
         self._local_tick, self._sequence = checkpoint.local_tick, checkpoint.sequence
 
     def _advance(self, grant: Grant) -> Outbox:
-        try:
-            self._stand()
-            outbox = self._carry_out(grant)
-        except BaseException as error:  # a member's own mistake, an exit too, must not reach the others
-            outbox = self._discard(grant, error)
         self._number = grant.number
+        try:
+            if self._failed:
+                self._stand()
+            outbox, sequence = self._live(grant)
+            view = self._member.view()
+        except BaseException as error:  # a member's own mistake, an exit too, must not reach the others
+            return self._discard(grant, error)
+        # Nothing of the seat has changed so far, and nothing below can fail.
+        self._local_tick, self._sequence, self._turn = outbox.local_tick, sequence, None
+        if outbox.digest:
+            self._digest, self._digest_current = outbox.digest, True
+        else:
+            self._digest_current = False
+        self._figures = (outbox.measures, outbox.totals)
+        self._published = (view, outbox.measures, (grant.branch, grant.control_tick, grant.number, grant.epoch))
+        self._since.append(grant)
         return outbox
 
     def _checked_contract(self) -> Contract:
@@ -236,19 +238,10 @@ class Seat:
         Raises:
             CommandRefusedError: an unknown verb, or arguments that do not fit.
         """
-        view, boundary = self._published
-        return {"value": view.query(verb, arguments), "boundary": boundary}
-
-    def _carry_out(self, grant: Grant) -> Outbox:
-        outbox, sequence = self._live(grant)
-        view = self._member.view()
-        # Nothing of the seat has changed so far, and nothing below can fail.
-        self._local_tick, self._sequence, self._turn = outbox.local_tick, sequence, None
-        self._digest, self._digest_current = outbox.digest or self._digest, bool(outbox.digest)
-        self._figures = (outbox.measures, outbox.totals)
-        self._published = (view, self._boundary(grant))
-        self._since.append(grant)
-        return outbox
+        view, measures, place = self._published
+        if view is None:
+            view = measures_view(measures)
+        return {"value": view.query(verb, arguments), "boundary": _told(place)}
 
     def _live(self, grant: Grant) -> tuple[Outbox, int]:
         """Lets the member live through a grant; its outbox and its next sequence number."""
@@ -259,31 +252,24 @@ class Seat:
             self._member.advance(turn)
         local_tick = self._local_tick + grant.local_ticks
         digest = self._digest_of(local_tick, turn.sequence) if grant.digest else NO_DIGEST
-        outbox = Outbox(
-            grant.number,
-            local_tick,
-            tuple(turn.events),
-            results,
-            digest,
-            *self._take_figures(),
-            turn.ledger,
-            tuple(turn.traces),
-            turn.cascades_cut,
-        )
-        _check_said(turn, self._sequence)
-        _check_written(self._birth.member_id, (outbox.measures, outbox.totals, outbox.ledger, outbox.cascades_cut))
-        if turn.traces:
+        outbox = turn.outbox(grant.number, local_tick, results, digest, *self._take_figures())
+        if outbox.traces:
             _check_written(self._birth.member_id, outbox.traces)
         return outbox, turn.sequence
 
     def _take_figures(self) -> tuple[dict[str, float], dict[str, int]]:
-        measures = {name: float(value) for name, value in self._member.measures().items()}
-        totals = {checked_part(name, "quantity"): int(value) for name, value in self._member.totals().items()}
+        # Loops, because a comprehension is one more function to make and to call, in every grant.
+        measures, totals = {}, {}
+        for name, value in self._member.measures().items():
+            measures[name] = float(value)
+        for name, value in self._member.totals().items():
+            totals[checked_part(name, "quantity")] = int(value)
+        _check_written(self._birth.member_id, (measures, totals))
         return measures, totals
 
     def _command(self, turn: Turn, command: Command) -> CommandResult:
         turn.command_id = command.command_id
-        before = (turn.sequence, dict(turn.ledger), len(turn.traces), turn.cascades_cut)
+        before = turn.books()
         try:
             if command.verb not in self.contract.commands:
                 raise CommandRefusedError(
@@ -291,7 +277,7 @@ class Seat:
                 )
             value = encode(self._member.command(turn, command.verb, decode(command.payload)))
         except CallerError as error:
-            if (turn.sequence, turn.ledger, len(turn.traces), turn.cascades_cut) != before:
+            if turn.books() != before:
                 raise MemberError(f"{command.verb!r} spoke or kept books before it refused; refuse first.") from error
             return CommandResult(command.command_id, b"", error.code, error.message)
         finally:
@@ -358,18 +344,8 @@ class Seat:
 
     def _publish(self) -> None:
         self._figures = self._take_figures()
-        _check_written(self._birth.member_id, self._figures)
-        begun = {"branch": "", "control_tick": 0, "number": 0, "epoch": 0}
-        boundary = begun if self._checkpoint is None else self._checkpoint.boundary
-        self._published = (self._member.view(), boundary)
-
-    def _boundary(self, grant: Grant) -> dict[str, Plain]:
-        return {
-            "branch": grant.branch,
-            "control_tick": grant.control_tick,
-            "number": grant.number,
-            "epoch": grant.epoch,
-        }
+        place = BEGUN if self._checkpoint is None else tuple(self._checkpoint.boundary.get(word) for word in PLACE)
+        self._published = (self._member.view(), self._figures[0], place)
 
     def _take_digest(self) -> bytes:
         try:

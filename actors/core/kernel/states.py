@@ -80,22 +80,9 @@ def _checked_name(name: object, what: str) -> None:
         raise ValueError(f"{what} {name!r}: a name is text without '.', which joins section and attribute")
 
 
-def _contiguous(column: Array) -> Array:
+def contiguous(column: Array) -> Array:
     """The column in C order and little-endian, the one form in which it is hashed and stored."""
     return np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<"))
-
-
-def leaves(state: State) -> Iterator[tuple[str, bytes, Array | bytes]]:
-    """Every leaf in order of its name: `(name, header, body)`. A table gives one leaf a column, records give one."""
-    for name in sorted(state):
-        section = state[name]
-        if isinstance(section, Records):
-            yield name, b"records", encode(section.objects)
-            continue
-        yield name, b"table", encode({"key": section.key, "columns": sorted(section.columns)})
-        for attribute in sorted(section.columns):
-            column = _contiguous(section.columns[attribute])
-            yield f"{name}.{attribute}", encode([column.dtype.str, list(column.shape)]), column
 
 
 def encode_state(state: State) -> bytes:
@@ -106,7 +93,7 @@ def encode_state(state: State) -> bytes:
             document[name] = ["records", encode(section.objects)]
         else:
             columns = {
-                attribute: [column.dtype.newbyteorder("<").str, list(column.shape), _contiguous(column).tobytes()]
+                attribute: [column.dtype.newbyteorder("<").str, list(column.shape), contiguous(column).tobytes()]
                 for attribute, column in section.columns.items()
             }
             document[name] = ["table", section.key, columns]
@@ -172,8 +159,8 @@ def _table_differences(name: str, one: Table, other: Table) -> Iterator[Differen
     take_one = np.array([rows_one[row_id] for row_id in shared], dtype=np.int64)
     take_other = np.array([rows_other[row_id] for row_id in shared], dtype=np.int64)
     for attribute in sorted(one.columns):
-        a = _contiguous(one.columns[attribute][take_one])
-        b = _contiguous(other.columns[attribute][take_other])
+        a = contiguous(one.columns[attribute][take_one])
+        b = contiguous(other.columns[attribute][take_other])
         if a.shape != b.shape or a.dtype != b.dtype:
             yield Difference(name, "", attribute, f"{a.dtype}{a.shape}", f"{b.dtype}{b.shape}")
             continue

@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from actors.core.kernel.codec import Plain, decode, encode
+from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.events import Event, Trace
 from actors.core.kernel.members import CAPTURED, Birth, Contract, Turn, View, payload
@@ -71,7 +71,7 @@ class TickEngine:
         """
         depth = self._depth + 1 if turn.handling is not None else 0
         if depth > turn.cascade_depth_max:
-            turn.cascades_cut += 1
+            turn.cut_cascade()
             return
         handling = turn.handling
         event = Event(
@@ -139,29 +139,6 @@ def command(method: Callable[..., Plain]) -> Callable[..., Plain]:
     """Makes a method `(self, turn, **arguments)` a command that may come from outside."""
     method.__dict__["is_command"] = True
     return method
-
-
-_UNCHANGING = frozenset({type(None), bool, int, float, str, bytes})
-
-
-class PlainView:
-    """A view that is one map of plain data. `query("all")` gives it whole, `query("get", key=…)` one entry."""
-
-    def __init__(self, shown: Mapping[str, Plain]) -> None:
-        self._shown: dict[str, Plain] | bytes = dict(shown)
-        if not all(type(value) in _UNCHANGING for value in self._shown.values()):
-            self._shown = encode(self._shown)  # else nobody can change it, and it is written down when somebody asks
-
-    def query(self, verb: str, arguments: Mapping[str, Plain]) -> Plain:
-        """See the class."""
-        shown = decode(self._shown if isinstance(self._shown, bytes) else encode(self._shown))
-        if verb == "all" and not arguments:
-            return shown
-        if verb == "get" and set(arguments) == {"key"} and arguments["key"] in shown:
-            return shown[arguments["key"]]
-        raise CommandRefusedError(
-            f"no view answers {verb!r} with {dict(arguments)!r}; ask 'all', or 'get' with one of {sorted(shown)}."
-        )
 
 
 class Realm:
@@ -240,10 +217,9 @@ class Realm:
     def restore(self, state: State) -> None:
         """See `Member`."""
 
-    def view(self) -> View:
+    def view(self) -> View | None:
         """See `Member`. By default the measures; one that is NaN is shown as None."""
-        figures = {name: float(value) for name, value in self.measures().items()}
-        return PlainView({name: value if value == value else None for name, value in figures.items()})
+        return None
 
     def measures(self) -> Mapping[str, float]:
         """See `Member`."""
