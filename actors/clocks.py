@@ -32,10 +32,11 @@ from actors.core.kernel.errors import (
     told,
 )
 from actors.core.kernel.events import Trace
-from actors.core.kernel.fleets import DEATHS_MAX, Fleet
+from actors.core.kernel.fleets import DEATHS_MAX, RESTARTED, Fleet
 from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
 from actors.core.kernel.keeping import Recovery
 from actors.core.kernel.lanes import Lane
+from actors.core.kernel.members import NONE
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import SEED_MAX, Settings
 from actors.core.kernel.tables import restore_tables, tables_of
@@ -383,7 +384,9 @@ class MasterClock:
         }
         last = entries[-1].control_tick if entries else first
         for entry in entries:
+            self._check_repeatable()
             while self._sequencer.control_tick < entry.control_tick:
+                self._check_repeatable()
                 self._tell_progress(last)
                 self._live(1)  # one by one: what was decided in the midst of a window must come out there
                 self._check_lived_again(known)
@@ -395,9 +398,7 @@ class MasterClock:
         self._sequencer.journal.clear()
         elapsed_ms = (time.monotonic() - begun) * 1e3
         lived = self._sequencer.control_tick - first
-        self._fleet.recoveries.append(
-            Recovery(CLOCK, self._sequencer.control_tick, "the clock was started again", elapsed_ms, lived)
-        )
+        self._fleet.recoveries.append(Recovery(CLOCK, self._sequencer.control_tick, RESTARTED, elapsed_ms, lived))
 
     def _tell_progress(self, last: int) -> None:
         self._taking_up = f"living its history again: control tick {self._sequencer.control_tick} of {last}"
@@ -413,6 +414,21 @@ class MasterClock:
             raise EngineError(
                 f"the journal cannot be lived again: entry {entry.position} (control tick {entry.control_tick}) came out "
                 "otherwise. The rules, or a library they use, are not what they were."
+            )
+
+    def _check_repeatable(self) -> None:
+        """History is lived again only by those who do the same again, or whose loss is on record."""
+        members, lost = self._sequencer.members.items(), {member_id for member_id, _ in self._fleet.decided}
+        names = [
+            name for name, one in members if one.contract.recovery == NONE and one.error is None and name not in lost
+        ]
+        if names:
+            raise self._break_off(
+                EngineError(
+                    f"what came after control tick {self._sequencer.control_tick} cannot be lived again: {', '.join(names)} "
+                    f"may do something else then (recovery {NONE!r}), and ended with the clock. Begin a new vault, without "
+                    "realms of that kind if it is to outlive its clock."
+                )
             )
 
     def _check_lived_again(self, known: Mapping[int, Decision | None]) -> None:
@@ -433,6 +449,7 @@ class MasterClock:
             self._fleet.deaths_max = DEATHS_LIVING_AGAIN_MAX
             try:
                 while self._sequencer.control_tick < control_tick:
+                    self._check_repeatable()
                     self._tick(control_tick - self._sequencer.control_tick)
             finally:
                 self._fleet.deaths_max = DEATHS_MAX

@@ -5,7 +5,7 @@ from typing import cast
 from actors.core.kernel.events import Event
 from actors.core.kernel.members import Birth, Turn
 from actors.core.kernel.states import Records, State
-from actors.core.realms.tick_engines import Realm, on
+from actors.core.realms.tick_engines import Realm, command, on
 
 
 class Ring(Realm):
@@ -14,23 +14,30 @@ class Ring(Realm):
     Args:
         birth: see `Realm`.
         successor: whom it speaks to.
-        predecessor: whom it should hear: in control tick k what was said in k-1.
+        predecessor: whom it should hear.
+        delay: control ticks that an event takes: in control tick k it should hear what was said in k - delay.
     """
 
     kind = "ring"
     emits = frozenset({"said"})
 
-    def __init__(self, birth: Birth, *, successor: str, predecessor: str) -> None:
+    def __init__(self, birth: Birth, *, successor: str, predecessor: str, delay: int = 1) -> None:
         super().__init__(birth)
+        self._delay = delay
         self._successor, self._predecessor = successor, predecessor
         self.heard = self.faults = 0
 
     @on("said")
     def hear(self, turn: Turn, event: Event) -> None:
-        """Exactly one event a control tick, said in the one before it by a member that had heard all but that one."""
-        expected = {"tick": turn.control_tick - 1, "heard": self.heard}
-        self.faults += event.source != self._predecessor or event.data != expected
+        """Exactly one event a control tick, and what it says is what its speaker knew when it spoke."""
+        said_in = turn.control_tick - self._delay
+        expected = {"tick": said_in, "heard": max(0, said_in - self._delay)}
         self.heard += 1
+        self.faults += event.source != self._predecessor or event.data != expected or self.heard != said_in
+
+    @command
+    def note(self, turn: Turn) -> None:
+        """A command that changes nothing and is journaled all the same."""
 
     def tick(self, turn: Turn) -> None:
         """Says one event to the successor."""

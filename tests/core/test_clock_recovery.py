@@ -139,6 +139,48 @@ def test_an_old_clock_does_not_answer_what_writes_nothing(path) -> None:
         old.digest()
 
 
+def with_one_that_promises_nothing(path: Path) -> MasterClock:
+    clock = opened(path)
+    story = Story(clock)
+    story.register("a", shouts=True)
+    spec = MemberSpec("leaks:Anyhow", encode({}))
+    story.submit(RegisterGame("b", RealmCoordinate("b").key, RealmCoordinate("b").realm_type, spec))
+    return clock
+
+
+def test_what_nobody_would_do_again_is_not_lived_again(path) -> None:
+    with_one_that_promises_nothing(path).advance_to(3)
+    second = opened(path)
+    with pytest.raises(EngineError, match="after control tick 0 cannot be lived again: b may do something else"):
+        second.catch_up(3)
+    with pytest.raises(EngineError, match="broke off"):
+        second.advance_to(1)
+
+
+def test_what_was_seen_after_a_keyframe_is_not_lived_again_either(path) -> None:
+    first = with_one_that_promises_nothing(path)
+    first.advance_to(3)
+    first.close()
+    opened(path).close()
+    second = opened(path)
+    with pytest.raises(EngineError, match="after control tick 3 cannot be lived again: b may"):
+        second.catch_up(4)
+
+
+def test_who_promises_nothing_is_lost_with_its_clock_alone(path) -> None:
+    first = with_one_that_promises_nothing(path)
+    first.advance_to(3)
+    first.close()
+    second = opened(path)
+    second.advance_to(5)
+    games = {game["realm_id"]: game for game in second.status().state["games"]}
+    assert (games["a"]["state"], games["a"]["local_tick"]) == ("running", 50)
+    assert games["b"]["state"] == "error" and "recovery is 'none'" in games["b"]["error"]
+    third = opened(path)  # the second is not closed: that it has lost one is history
+    third.catch_up(5)
+    assert third.status().chain == second.status().chain
+
+
 def test_a_command_asked_again_is_not_done_again(path) -> None:
     clock = opened(path)
     story = Story(clock)

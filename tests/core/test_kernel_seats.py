@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 import pytest
 from harness import CHECKPOINT_INTERVAL_GRANTS, Bench, asked, mail
@@ -13,7 +14,8 @@ from actors.core.kernel.codec import decode, encode
 from actors.core.kernel.digests import NO_DIGEST, fold, member_digest
 from actors.core.kernel.errors import CommandRefusedError, MemberError, ProtocolError
 from actors.core.kernel.events import Event
-from actors.core.kernel.members import REPLAYED, Birth, Command, Grant, Turn
+from actors.core.kernel.members import REPLAYED, Birth, Command, Grant, Outbox, Turn
+from actors.core.kernel.messages import Answer, answered_as
 from actors.core.kernel.seats import TRACEBACK_CHARACTERS_MAX, Seat
 from actors.core.kernel.states import Records, State, Table, decode_state
 from actors.core.realms.tick_engines import Realm, command, on
@@ -560,3 +562,18 @@ def test_a_member_that_is_rebuilt_into_something_else_does_not_go_on(monkeypatch
     with pytest.raises(MemberError, match="not what it was"):
         bench.seat.status()
     assert bench.grant().failure is not None
+
+
+def test_a_repetition_is_compared_where_no_digest_was_taken() -> None:
+    event = mail("note")
+    said = Outbox(3, 10, events=(event,))
+    same = [Answer(9, (said,)), Answer(1, (msgspec.structs.replace(said, measures={"luck": 2.0}),))]
+    assert {answered_as(one) for one in same} == {answered_as(Answer(1, (said,)))}
+    others = [
+        msgspec.structs.replace(said, events=()),
+        msgspec.structs.replace(said, events=(msgspec.structs.replace(event, payload=b"\x90"),)),
+        msgspec.structs.replace(said, ledger={"gold": 1}),
+        msgspec.structs.replace(said, digest=bytes(32)),
+    ]
+    assert len({answered_as(Answer(1, (one,))) for one in [said, *others]}) == 5
+    assert answered_as(Answer(1, (said, others[-1]))) == bytes(32)

@@ -108,16 +108,16 @@ MUTATIONS = (
     _mutation(
         "what a replay says is said again",
         SEATS,
-        "        return self.answer(Advance(0, advance.grants)).outboxes[-1].digest\n",
-        "        outbox = self.answer(Advance(0, advance.grants)).outboxes[-1]\n"
-        "        said, self._answer = outbox.events, None\n"
+        "        return answered_as(self.answer(Advance(0, advance.grants)))\n",
+        "        answer = self.answer(Advance(0, advance.grants))\n"
+        "        said, self._answer = answer.outboxes[-1].events, None\n"
         "        live = self._live\n"
         "        def echo(grant):\n"
         "            new, sequence = live(grant)\n"
         "            self._live = live\n"
         "            return msgspec.structs.replace(new, events=(*said, *new.events)), sequence\n"
         "        self._live = echo\n"
-        "        return outbox.digest\n",
+        "        return answered_as(answer)\n",
     ),
     _mutation("a seat keeps no grants for undoing", SEATS, "        self._since.append(grant)\n", ""),
     _mutation("a checkpoint leaves the grants before it", SEATS, "        self._since.clear()\n", ""),
@@ -193,7 +193,7 @@ MUTATIONS = (
     _of_clocks("a keyframe is taken before what it holds is written", CLOCKS, _TICK_SEALED + _KEYFRAME, _KEYFRAME + _TICK_SEALED),
     _of_clocks("a decision is forgotten by the successor", CLOCKS, "            if entry.decision is not None\n        }", "            if False\n        }"),
     _of_clocks("the journal is lived from one entry too late", CLOCKS, "entries_since(self._sequencer.position)", "entries_since(self._sequencer.position)[1:]"),
-    _of_clocks("nobody catches up", CLOCKS, "                while self._sequencer.control_tick < control_tick:\n                    self._tick(", "                while False:\n                    self._tick("),
+    _of_clocks("nobody catches up", CLOCKS, "                while self._sequencer.control_tick < control_tick:\n                    self._check_repeatable()\n", "                while False:\n                    self._check_repeatable()\n"),
     _of_clocks("a member may die once while history is lived again", CLOCKS, "DEATHS_LIVING_AGAIN_MAX = 10\n", "DEATHS_LIVING_AGAIN_MAX = 0\n"),
     _of_clocks("a repeated command is done again", SEQUENCING, "        if (known := self.replies.get(command_id)) is not None:\n            return known\n", ""),
     _of_clocks("the journal does not say who asked", SEQUENCING, "self._note(command, None, self._command_id)", 'self._note(command, None, "")'),

@@ -28,6 +28,7 @@ LOCATE_TIMEOUT_S = 1.0
 """For hosts that are starting to say where they live; asked for people only."""
 DEATHS_MAX = 1
 """Of a member's hosts within one grant; one more is the member's own doing."""
+RESTARTED = "the clock was started again"
 LEAVING = "its node is being drained"
 MISUNDERSTOOD = "its process answered something else than it was asked"
 SPARE_FAILURES_MAX = 5
@@ -327,14 +328,17 @@ class Fleet:
         return {member_id: kept.table() for member_id, kept in self._kept.items()}
 
     def restore(self, tables: Mapping[str, KeptTable]) -> None:
-        """Brings back every member that was written down, all at once.
+        """Brings back every member that was written down, all at once. One that nothing brings back is lost.
 
         Raises:
             EngineError: one of them cannot be brought back.
         """
         self._kept = {member_id: Kept.of(table) for member_id, table in tables.items()}
         for kept in self._kept.values():
-            kept.reason, kept.died_at = "the clock was started again", self._lane.now_s()
+            kept.reason, kept.died_at = RESTARTED, self._lane.now_s()
+            if not kept.recoverable:
+                kept.lost = f"{RESTARTED}, and its recovery is {kept.contract.recovery!r}"
+                continue
             self._requests += 1
             kept.ask(self._requests, self._lane.pack(Stand(self._requests)), kept.died_at)
             self._awaited[kept.member_id] = kept

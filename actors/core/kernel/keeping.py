@@ -11,7 +11,7 @@ import msgspec
 
 from actors.core.kernel.commands import MemberSpec
 from actors.core.kernel.members import CAPTURED, NONE, Birth, Contract, Grant
-from actors.core.kernel.messages import Answer, Checkpoint, Embodied, Embodiment, packed
+from actors.core.kernel.messages import Answer, Checkpoint, Embodied, Embodiment, answered_as, packed
 from actors.core.kernel.settings import Settings
 
 CHECKPOINT_AFTER_MESSAGES = 64
@@ -185,7 +185,7 @@ class Kept:
             self._due_after = CHECKPOINT_AFTER_MESSAGES
             return
         self.since.append(self.parcel)
-        self._digests.append(answer.outboxes[-1].digest)
+        self._digests.append(answered_as(answer))
         self._since_bytes += len(self.parcel) if isinstance(self.parcel, bytes) else 0
         self._worked_s += took_s
 

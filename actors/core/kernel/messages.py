@@ -10,6 +10,7 @@
 What cannot be read is refused without harm: `unpack` raises, and whoever reads decides.
 """
 
+from hashlib import sha256
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -111,7 +112,7 @@ class Embodied(msgspec.Struct, frozen=True, array_like=True, gc=False):
         contract: what it promises.
         status: how it stands, as an outbox that says nothing.
         spec: how it was made, with what its factory's own check decided.
-        digests: of the last outbox of each message in `since`; what was answered before must come out again.
+        digests: see `answered_as`, for each message in `since`; what was answered before must come out again.
         checkpoint: of a member just made that can be captured.
     """
 
@@ -129,6 +130,7 @@ M = TypeVar("M")
 _KINDS: tuple[type[Message], ...] = (Advance, Stand, Answer, Refusal, Embodiment, Embodied)
 _heads = {kind: bytes([VERSION, at]) for at, kind in enumerate(_KINDS)}
 _decoders = tuple(msgspec.msgpack.Decoder(kind) for kind in _KINDS)
+_said_encoder = msgspec.msgpack.Encoder(order="deterministic")
 _encode_into = msgspec.msgpack.Encoder().encode_into
 
 
@@ -155,6 +157,15 @@ def unpack(packed: bytes | memoryview, *expected: type[Message]) -> Message:
         return _decoders[kind].decode(memoryview(packed)[2:])
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise ProtocolError(f"a message cannot be read: {error}.") from None
+
+
+def answered_as(answer: Answer) -> bytes:
+    """What a repetition must come to: the last digest or, where none was taken, the digest of what was said."""
+    last = answer.outboxes[-1]
+    if last.digest:
+        return last.digest
+    said = [(one.number, one.local_tick, one.events, one.results, one.ledger) for one in answer.outboxes]
+    return sha256(_said_encoder.encode(said)).digest()
 
 
 def packed(parcel: bytes | Message) -> bytes:

@@ -33,7 +33,7 @@ from actors.core.kernel.members import (
     Turn,
     View,
 )
-from actors.core.kernel.messages import Advance, Answer, Checkpoint
+from actors.core.kernel.messages import Advance, Answer, Checkpoint, answered_as
 from actors.core.kernel.states import Touched, checked_state, decode_state, encode_state
 from actors.core.kernel.views import measures_view
 
@@ -145,12 +145,12 @@ class Seat:
         return self.answer(Advance(0, (grant,))).outboxes[0]
 
     def replay(self, advance: Advance) -> bytes:
-        """Lives through grants that were answered before; returns the digest that the last of them came to.
+        """Lives through grants that were answered before; returns what they came to, see `answered_as`.
 
         Raises:
             ProtocolError: see `answer`.
         """
-        return self.answer(Advance(0, advance.grants)).outboxes[-1].digest
+        return answered_as(self.answer(Advance(0, advance.grants)))
 
     def checkpoint(self) -> Checkpoint | None:
         """Takes a checkpoint, which the grants so far are then no longer kept for; None if it cannot be captured."""
