@@ -88,6 +88,7 @@ class Ticking:
         self._identities_of: tuple[tuple[Seated, str, bool], ...] = ()
         self._identities_encoded = encode([])
         self.replies: dict[str, Reply] = {}
+        self._lookahead_of, self._lookahead = (-1, -1), 1
 
     # ------------------------------------------------------------------------------------------------ what stands
 
@@ -144,6 +145,12 @@ class Ticking:
 
         Every way counts that there can be: from whoever emits a type to whoever handles it, and to its subscribers.
         """
+        stage = (self.position, len(self.members))  # the ways change by commands only, and those are journaled
+        if stage != self._lookahead_of:
+            self._lookahead_of, self._lookahead = stage, self._least_delay()
+        return self._lookahead
+
+    def _least_delay(self) -> int:
         least = LOOKAHEAD_MAX
         for source_id, source in self.members.items():
             emits = source.contract.emits

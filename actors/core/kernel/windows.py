@@ -21,8 +21,8 @@ def control_ticks_script(sequencer: Sequencer, control_ticks_max: int) -> Script
         sequencer: the rules, standing at a boundary.
         control_ticks_max: no more than this.
     """
-    window = min(control_ticks_max, sequencer.settings.window_control_ticks, sequencer.lookahead())
-    if window <= 1:
+    window = min(control_ticks_max, sequencer.settings.window_control_ticks)
+    if window <= 1 or (window := min(window, sequencer.lookahead())) <= 1:
         return [(yield from sequencer.control_tick_script())]
     plan = _plan(sequencer, window)
     answers = yield Exchange(plan, f"tick {sequencer.control_tick + 1}")
