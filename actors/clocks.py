@@ -19,7 +19,7 @@ import msgspec
 from actors.chronicles import Chronicle, Standing, no_chronicle
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.codec import Plain, encode
-from actors.core.kernel.commands import Boundary, ClockCommand, Decision, JournalEntry, MemberSpec, Reply
+from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, MemberSpec, Reply
 from actors.core.kernel.effects import Script, T
 from actors.core.kernel.errors import (
     CommandRefusedError,
@@ -36,13 +36,13 @@ from actors.core.kernel.fleets import DEATHS_MAX, RESTARTED, Fleet
 from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
 from actors.core.kernel.keeping import Recovery
 from actors.core.kernel.lanes import Lane
-from actors.core.kernel.members import NONE
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import SEED_MAX, Settings
 from actors.core.kernel.tables import restore_tables, tables_of
 from actors.core.kernel.ticking import TickRecord
 from actors.core.kernel.windows import control_ticks_script
 from actors.logbooks import Logbook, Row
+from actors.replays import DEATHS_LIVING_AGAIN_MAX, Replay
 from actors.schedules import Lateness, Schedule
 
 METRICS_KEPT_MAX = 100_000
@@ -51,8 +51,6 @@ FOREVER = SEED_MAX
 """The control tick that a run without a bound goes to."""
 STAND, SET_UP, REALTIME, AS_FAST_AS_IT_CAN = "stand", "set up", "realtime", "fast"
 """Orders to a clock. They hold for its successors, too."""
-DEATHS_LIVING_AGAIN_MAX = 10
-"""Of a member's hosts within one grant that it is known to have survived: so the grant is not to blame."""
 CLOCK = "@clock"
 """What the clock itself is called among those that were brought back."""
 COMMANDS_PER_ROUND_MAX = 1_000
@@ -375,71 +373,24 @@ class MasterClock:
         first = self._sequencer.control_tick
         entries = self._chronicle.entries_since(self._sequencer.position)
         self._chronicle.resume_after(entries[-1].position if entries else self._sequencer.position)
-        known = {entry.position: entry.decision for entry in entries}
-        self._fleet.deaths_max = DEATHS_LIVING_AGAIN_MAX
-        self._fleet.decided = {
-            (entry.decision.member_id, entry.decision.occasion): entry.decision.reason
-            for entry in entries
-            if entry.decision is not None
-        }
-        last = entries[-1].control_tick if entries else first
-        for entry in entries:
-            self._check_repeatable()
-            while self._sequencer.control_tick < entry.control_tick:
-                self._check_repeatable()
-                self._tell_progress(last)
-                self._live(1)  # one by one: what was decided in the midst of a window must come out there
-                self._check_lived_again(known)
-            if entry.position > self._sequencer.position:
-                self._tell_progress(last)
-                self._live_again(entry)
-                self._check_lived_again(known)
-        self._fleet.decided, self._fleet.deaths_max = {}, DEATHS_MAX
-        self._sequencer.journal.clear()
+        self._replay().run(entries)
         elapsed_ms = (time.monotonic() - begun) * 1e3
         lived = self._sequencer.control_tick - first
         self._fleet.recoveries.append(Recovery(CLOCK, self._sequencer.control_tick, RESTARTED, elapsed_ms, lived))
 
-    def _tell_progress(self, last: int) -> None:
-        self._taking_up = f"living its history again: control tick {self._sequencer.control_tick} of {last}"
+    def _check_repeatable(self) -> None:
+        try:
+            self._replay().check_repeatable()
+        except EngineError as error:  # what it would live is another history than the one that was seen
+            raise self._break_off(error) from None
+
+    def _replay(self) -> Replay:
+        return Replay(self._sequencer, self._fleet, self._perform, self._live, self._tell_progress)
+
+    def _tell_progress(self, control_tick: int, last: int) -> None:
+        self._taking_up = f"living its history again: control tick {control_tick} of {last}"
         if time.monotonic() - self._described_at >= DESCRIBE_INTERVAL_S:
             self._state = self._describe()
-
-    def _live_again(self, entry: JournalEntry) -> None:
-        if entry.command is not None:
-            self._perform(self._sequencer.command_script(entry.command, entry.command_id))
-        else:  # decided while somebody asked for a digest
-            self._perform(self._sequencer.digest_script())
-        if self._sequencer.position < entry.position:
-            raise EngineError(
-                f"the journal cannot be lived again: entry {entry.position} (control tick {entry.control_tick}) came out "
-                "otherwise. The rules, or a library they use, are not what they were."
-            )
-
-    def _check_repeatable(self) -> None:
-        """History is lived again only by those who do the same again, or whose loss is on record."""
-        members, lost = self._sequencer.members.items(), {member_id for member_id, _ in self._fleet.decided}
-        names = [
-            name for name, one in members if one.contract.recovery == NONE and one.error is None and name not in lost
-        ]
-        if names:
-            raise self._break_off(
-                EngineError(
-                    f"what came after control tick {self._sequencer.control_tick} cannot be lived again: {', '.join(names)} "
-                    f"may do something else then (recovery {NONE!r}), and ended with the clock. Begin a new vault, without "
-                    "realms of that kind if it is to outlive its clock."
-                )
-            )
-
-    def _check_lived_again(self, known: Mapping[int, Decision | None]) -> None:
-        """Whoever was lost must have been lost then, too: else what follows would be another history."""
-        for entry in self._sequencer.journal:
-            if entry.decision is not None and entry.decision != known.get(entry.position):
-                raise EngineError(
-                    f"history cannot be lived again: in control tick {entry.control_tick} {entry.decided}, which is not what "
-                    "happened then. Start the clock once more."
-                )
-        self._sequencer.journal.clear()
 
     def catch_up(self, control_tick: int) -> None:
         """Lives on to a control tick that somebody is known to have seen already, before anything new is done."""

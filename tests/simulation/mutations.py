@@ -16,7 +16,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 KERNEL = "actors/core/kernel"
 FLEETS, KEEPING, SEATS = f"{KERNEL}/fleets.py", f"{KERNEL}/keeping.py", f"{KERNEL}/seats.py"
-CLOCKS, CHRONICLES, TABLES = "actors/clocks.py", "actors/chronicles.py", f"{KERNEL}/tables.py"
+CLOCKS, CHRONICLES, REPLAYS = "actors/clocks.py", "actors/chronicles.py", "actors/replays.py"
+TABLES = f"{KERNEL}/tables.py"
 JOURNALS, KEYFRAMES, VAULTS = "actors/vaults/journals.py", "actors/vaults/keyframes.py", "actors/vaults/vaults.py"
 TICKING, SEQUENCING, HOSTS = f"{KERNEL}/ticking.py", f"{KERNEL}/sequencing.py", "actors/hosts.py"
 DEFAULT_SEEDS = 200
@@ -191,10 +192,10 @@ MUTATIONS = (
     Mutation("answers leave before they are written", (Edit(CLOCKS, _SEALED, "        lost = None\n"), Edit(CLOCKS, _TOLD, _SEALED + _TOLD)), clocks=True),
     _of_clocks("answers leave and nothing is written", CLOCKS, _SEALED, "        lost = None\n"),
     _of_clocks("a keyframe is taken before what it holds is written", CLOCKS, _TICK_SEALED + _KEYFRAME, _KEYFRAME + _TICK_SEALED),
-    _of_clocks("a decision is forgotten by the successor", CLOCKS, "            if entry.decision is not None\n        }", "            if False\n        }"),
+    _of_clocks("a decision is forgotten by the successor", REPLAYS, "            if entry.decision is not None\n        }", "            if False\n        }"),
     _of_clocks("the journal is lived from one entry too late", CLOCKS, "entries_since(self._sequencer.position)", "entries_since(self._sequencer.position)[1:]"),
     _of_clocks("nobody catches up", CLOCKS, "                while self._sequencer.control_tick < control_tick:\n                    self._check_repeatable()\n", "                while False:\n                    self._check_repeatable()\n"),
-    _of_clocks("a member may die once while history is lived again", CLOCKS, "DEATHS_LIVING_AGAIN_MAX = 10\n", "DEATHS_LIVING_AGAIN_MAX = 0\n"),
+    _of_clocks("a member may die once while history is lived again", REPLAYS, "DEATHS_LIVING_AGAIN_MAX = 10\n", "DEATHS_LIVING_AGAIN_MAX = 0\n"),
     _of_clocks("a repeated command is done again", SEQUENCING, "        if (known := self.replies.get(command_id)) is not None:\n            return known\n", ""),
     _of_clocks("the journal does not say who asked", SEQUENCING, "self._note(command, None, self._command_id)", 'self._note(command, None, "")'),
     _of_clocks("a keyframe leaves out the replies", TABLES, "    sequencer.replies = tables.replies\n", ""),

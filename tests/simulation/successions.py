@@ -38,6 +38,7 @@ from actors.core.kernel.messages import Advance, pack
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.ticking import TickRecord
 from actors.lanes import LocalLane
+from actors.replays import Replay
 from actors.vaults.vaults import Vault
 
 from .comparisons import PartedError
@@ -269,9 +270,16 @@ class WatchedClock(MasterClock):
             run.dies_again = True
             process.die(Point.RESUMES_TWICE)
 
-    def _live_again(self, entry: JournalEntry) -> None:
-        super()._live_again(entry)
-        self.process.passes(Point.IN_REPLAY)
+    def _replay(self) -> Replay:
+        replay = super()._replay()
+        carry_out = replay._carry_out
+
+        def watched(entry: JournalEntry) -> None:
+            carry_out(entry)
+            self.process.passes(Point.IN_REPLAY)
+
+        replay._carry_out = watched  # type: ignore[method-assign]
+        return replay
 
     def _perform(self, script: Script[T]) -> T:
         self.process.passes()

@@ -1,0 +1,127 @@
+"""Replay: history is lived again from a boundary that was written down, by the same rules, to the same digests.
+
+Whoever takes over a clock does it, and whoever looks at the past. Nothing is told to anybody meanwhile, and nothing is
+journaled: what comes out must be what the journal says, or the replay ends there.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from actors.core.kernel.commands import Decision, JournalEntry
+from actors.core.kernel.effects import Script
+from actors.core.kernel.errors import EngineError
+from actors.core.kernel.fleets import DEATHS_MAX, Fleet
+from actors.core.kernel.members import NONE
+from actors.core.kernel.sequencing import Sequencer
+
+DEATHS_LIVING_AGAIN_MAX = 10
+"""Of a member's hosts within one grant that it is known to have survived: so the grant is not to blame."""
+
+
+class Replay:
+    """Lives again what a journal says.
+
+    Args:
+        sequencer: the rules, standing at a boundary.
+        fleet: the members, standing there too.
+        perform: carries out a script.
+        live: lives so many control ticks.
+        tell: is told the control tick, before each step, and the last one.
+    """
+
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        fleet: Fleet,
+        perform: Callable[[Script[Any]], Any],
+        live: Callable[[int], object],
+        tell: Callable[[int, int], None] = lambda control_tick, last: None,
+    ) -> None:
+        self._sequencer = sequencer
+        self._fleet = fleet
+        self._perform = perform
+        self._live = live
+        self._tell = tell
+        self._known: dict[int, Decision | None] = {}
+
+    def run(self, entries: Sequence[JournalEntry]) -> None:
+        """Lives up to the last entry, and carries it out.
+
+        Args:
+            entries: the journal from here on, in order and without a gap.
+
+        Raises:
+            EngineError: something came out otherwise, or a member may do something else when asked again.
+        """
+        sequencer, fleet = self._sequencer, self._fleet
+        self._known = {entry.position: entry.decision for entry in entries}
+        fleet.decided = {
+            (entry.decision.member_id, entry.decision.occasion): entry.decision.reason
+            for entry in entries
+            if entry.decision is not None
+        }
+        fleet.deaths_max = DEATHS_LIVING_AGAIN_MAX
+        try:
+            for entry in entries:
+                self.live_to(entry.control_tick, entries[-1].control_tick)
+                if entry.position > sequencer.position:
+                    self._carry_out(entry)
+        finally:
+            fleet.decided, fleet.deaths_max = {}, DEATHS_MAX
+        sequencer.journal.clear()
+
+    def live_to(self, control_tick: int, last: int = 0) -> None:
+        """Lives to a control tick, in which nothing came from outside.
+
+        Raises:
+            EngineError: see `run`.
+        """
+        self.check_repeatable()
+        while self._sequencer.control_tick < control_tick:
+            self._tell(self._sequencer.control_tick, max(last, control_tick))
+            self._live(1)  # one by one: what was decided in the midst of a window must come out there
+            self._check_lived_again()
+            self.check_repeatable()
+
+    def _carry_out(self, entry: JournalEntry) -> None:
+        sequencer = self._sequencer
+        self._tell(sequencer.control_tick, entry.control_tick)
+        if entry.command is not None:
+            self._perform(sequencer.command_script(entry.command, entry.command_id))
+        else:  # decided while somebody asked for a digest
+            self._perform(sequencer.digest_script())
+        if sequencer.position < entry.position:
+            raise EngineError(
+                f"the journal cannot be lived again: entry {entry.position} (control tick {entry.control_tick}) came out "
+                "otherwise. The rules, or a library they use, are not what they were."
+            )
+        self._check_lived_again()
+
+    def check_repeatable(self) -> None:
+        """Makes sure that history from here on is lived by those who do the same again, or whose loss is on record.
+
+        Raises:
+            EngineError: by somebody else, too.
+        """
+        lost = {member_id for member_id, _ in self._fleet.decided}
+        names = [
+            member_id
+            for member_id, seated in self._sequencer.members.items()
+            if seated.contract.recovery == NONE and seated.error is None and member_id not in lost
+        ]
+        if names:
+            raise EngineError(
+                f"what came after control tick {self._sequencer.control_tick} cannot be lived again: {', '.join(names)} may do "
+                f"something else then (recovery {NONE!r}), and ended with the clock. Begin a new vault, without realms of that "
+                "kind if it is to outlive its clock."
+            )
+
+    def _check_lived_again(self) -> None:
+        """Whoever was lost must have been lost then, too: else what follows would be another history."""
+        for entry in self._sequencer.journal:
+            if entry.decision is not None and entry.decision != self._known.get(entry.position):
+                raise EngineError(
+                    f"history cannot be lived again: in control tick {entry.control_tick} {entry.decided}, which is not what "
+                    "happened then. Start the clock once more."
+                )
+        self._sequencer.journal.clear()
