@@ -12,7 +12,7 @@ DEMO_REPORT := out/demo.html
 
 SEEDS ?= 10000
 
-.PHONY: demo test lint tests bench soak mutations losses clean help
+.PHONY: demo test lint tests bench soak endurance mutations losses clean help
 
 help:
 	@echo "make demo   three realms on Ray, 60 control ticks, and a report in $(DEMO_REPORT)"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench  the City beside Mesa, lockstep beside HELICS, mosaik, xoscar, Ray and ZeroMQ, PHOLD, recovery, real time"
 	@echo "make losses nodes, the control plane and the power are lost, on a Ray of the tests' own; five minutes"
 	@echo "make soak   SEEDS=10000: as many simulated runs in which everything goes wrong"
+	@echo "make endurance  500 processes killed, an hour in real time, a million idle control ticks"
 	@echo "make mutations  whether the simulation notices faults put into the code on purpose"
 	@echo "make clean  removes the virtual environment and what was made"
 
@@ -41,6 +42,7 @@ bench: $(BENCH_INSTALLED)
 	@mkdir -p out
 	@$(BIN)/python -m benchmarks.city --json out/bench_city.json
 	@$(BIN)/python -m benchmarks.lockstep --json out/bench_lockstep.json
+	@$(BIN)/python -m benchmarks.costs --json out/bench_costs.json
 	@$(BIN)/python -m benchmarks.phold --json out/bench_phold.json
 	@$(BIN)/python -m benchmarks.recovery --json out/bench_recovery.json
 	@$(BIN)/python -m benchmarks.realtime --json out/bench_realtime.json
@@ -52,6 +54,13 @@ losses: $(INSTALLED)
 soak: $(INSTALLED)
 	@$(BIN)/python -m tests.simulation soak --seeds $(SEEDS)
 	@$(BIN)/python -m tests.simulation soak --clocks --seeds $(SEEDS)
+
+# Long ones: 500 deaths, an hour in real time, a million idle control ticks.
+endurance: $(INSTALLED)
+	@mkdir -p out
+	@$(BIN)/python -m benchmarks.recovery --kills 250 --pause 0.15,0.6 --json out/endurance_recovery.json
+	@$(BIN)/python -m benchmarks.realtime --seconds 3600 --json out/endurance_realtime.json
+	@$(BIN)/python -m benchmarks.idle --json out/endurance_idle.json
 
 mutations: $(INSTALLED)
 	@$(BIN)/python -m tests.simulation mutations

@@ -178,7 +178,7 @@ class MasterClock:
         self._unable_code = EngineError.code
         self._stands = threading.Event()
         self._looked_after_at = time.monotonic()
-        self._logbook = Logbook()
+        self._logbook = Logbook(settings.logbook_bytes_max)
         self._propagated = 0
         self._elapsed_total_ms = self._described_at = 0.0
         self._schedule: Schedule | None = None

@@ -11,8 +11,6 @@ import msgspec
 
 from actors.core.kernel.ticking import TickRecord
 
-BYTES_MAX = 64 << 20
-"""Some 30,000 control ticks of 20 realms."""
 PAGE_OVERHEAD_BYTES = 41
 """What Python adds to a record: the head of a bytes object, and a place in the queue."""
 
@@ -30,16 +28,18 @@ class Logbook:
         rows_dropped: rows of series in the records that were let go.
     """
 
-    def __init__(self, bytes_max: int = BYTES_MAX) -> None:
+    def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._bytes = 0
+        self._sheet = bytearray()
         self._pages: deque[bytes] = deque()
         self._rows: deque[int] = deque()
         self.rows_dropped = 0
 
     def note(self, record: TickRecord) -> None:
         """Takes a record in, and lets the oldest go for which there is no room."""
-        page = _encode(record)
+        _encode_into(record, self._sheet)
+        page = bytes(self._sheet)  # what the encoder itself returns takes more room than it has bytes
         self._pages.append(page)
         self._rows.append(len(record.rows))
         self._bytes += len(page) + PAGE_OVERHEAD_BYTES
@@ -58,5 +58,5 @@ class Logbook:
                 yield record.control_tick_id, member_id, local_tick, measures
 
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode_into = msgspec.msgpack.Encoder().encode_into
 _decode = msgspec.msgpack.Decoder(TickRecord).decode

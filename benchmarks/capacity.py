@@ -28,7 +28,7 @@ def start(realms: int) -> dict[str, Any]:
         started_s = time.perf_counter() - begun
         ran = mv.run(200, progress=lambda status: None)
         processes = {member["process_id"] for member in mv.members()}
-        each_mib = [_pss_mib(process) for process in processes]
+        each_mib = [pss_mib(process) for process in processes]
     return {
         "realms": realms,
         "started_s": started_s,
@@ -75,7 +75,8 @@ def flood(events: int, engine: str) -> dict[str, Any]:
     }
 
 
-def _pss_mib(process: int) -> float:
+def pss_mib(process: int) -> float:
+    """The memory of a process, with its share of what it shares."""
     for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024

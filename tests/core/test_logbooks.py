@@ -14,7 +14,7 @@ def record(tick: int, rows: int = 2, value: float = 1.5) -> TickRecord:
 
 
 def test_what_is_noted_comes_back_as_it_was() -> None:
-    book = Logbook()
+    book = Logbook(1 << 20)
     noted = [record(tick) for tick in (1, 2, 3)]
     for one in noted:
         book.note(one)
@@ -28,14 +28,14 @@ def test_what_is_noted_comes_back_as_it_was() -> None:
 
 
 def test_a_measure_that_is_no_number_comes_back_too() -> None:
-    book = Logbook()
+    book = Logbook(1 << 20)
     book.note(record(1, 1, math.nan))
     ((_, _, _, measures),) = book.rows()
     assert math.isnan(measures["npcs"])
 
 
 def test_the_oldest_are_let_go_when_there_is_no_room() -> None:
-    book = Logbook(bytes_max=2_000)
+    book = Logbook(2_000)
     for tick in range(1, 101):
         book.note(record(tick))
     kept = book.records()
@@ -45,7 +45,7 @@ def test_the_oldest_are_let_go_when_there_is_no_room() -> None:
 
 
 def test_the_newest_stays_however_large_it_is() -> None:
-    book = Logbook(bytes_max=10)
+    book = Logbook(10)
     book.note(record(1))
     book.note(record(2, 50))
     assert [one.control_tick_id for one in book.records()] == [2]

@@ -42,7 +42,7 @@ Decisions = dict[Key, Lost | Refused]
 def shortened() -> Iterator[None]:
     """Checkpoints are due after few grants, so that a short run passes every path; and seats are watched."""
     lowered: list[tuple[Any, str, Any]] = [
-        (keeping, "CHECKPOINT_AFTER_MESSAGES", 4),
+        (keeping, "CHECKPOINT_AFTER_GRANTS", 4),
         (keeping, "CHECKPOINT_SHARE", 1),
         (fleets, "SPARES_AFTER_S", 0.1),
     ]

@@ -14,7 +14,7 @@ from actors.core.kernel.members import CAPTURED, NONE, Birth, Contract, Grant
 from actors.core.kernel.messages import Answer, Checkpoint, Embodied, Embodiment, answered_as, packed
 from actors.core.kernel.settings import Settings
 
-CHECKPOINT_AFTER_MESSAGES = 64
+CHECKPOINT_AFTER_GRANTS = 64
 """Fewer than this are repeated in less time than a host takes to be told about them."""
 CHECKPOINT_SHARE = 20
 """A checkpoint may take one part in so many of the time spent on grants."""
@@ -121,10 +121,10 @@ class Kept:
         self.since: list[Any] = []
         self.checkpoint: Checkpoint | None = None
         self._digests: list[bytes] = []
-        self._since_bytes = 0
+        self._since_bytes = self._since_grants = 0
         self._worked_s = self._checkpoint_s = 0.0
         # The first checkpoints of many members fall on different grants.
-        self._due_after = CHECKPOINT_AFTER_MESSAGES + sum(self.member_id.encode()) % CHECKPOINT_AFTER_MESSAGES
+        self._due_after = CHECKPOINT_AFTER_GRANTS + sum(self.member_id.encode()) % CHECKPOINT_AFTER_GRANTS
         self.asked_at = self.sent_at = self.embodied_at = self.died_at = 0.0
         self.resend_after_s = RESEND_AFTER_S
         self.beat_at: float | None = None
@@ -166,7 +166,7 @@ class Kept:
         if self.contract.recovery != CAPTURED:
             return False
         return (
-            (len(self.since) >= self._due_after and self._worked_s >= CHECKPOINT_SHARE * self._checkpoint_s)
+            (self._since_grants >= self._due_after and self._worked_s >= CHECKPOINT_SHARE * self._checkpoint_s)
             or self._worked_s >= max(CHECKPOINT_AFTER_WORK_S, CHECKPOINT_SHARE * self._checkpoint_s)
             or self._since_bytes * 2 >= settings.kept_bytes_max
         )
@@ -180,13 +180,14 @@ class Kept:
             mean_s = self._worked_s / max(1, len(self.since))
             self.checkpoint = answer.checkpoint
             self.since, self._digests = [], []
-            self._since_bytes, self._worked_s = 0, 0.0
+            self._since_bytes, self._since_grants, self._worked_s = 0, 0, 0.0
             self._checkpoint_s = max(0.0, took_s - mean_s)
-            self._due_after = CHECKPOINT_AFTER_MESSAGES
+            self._due_after = CHECKPOINT_AFTER_GRANTS
             return
         self.since.append(self.parcel)
         self._digests.append(answered_as(answer))
         self._since_bytes += len(self.parcel) if isinstance(self.parcel, bytes) else 0
+        self._since_grants += len(self._grants)
         self._worked_s += took_s
 
     @property
@@ -213,7 +214,7 @@ class Kept:
         kept = cls(table.birth, table.spec)
         kept.contract, kept.checkpoint = table.contract, table.checkpoint
         kept.since, kept._digests = list(table.since), list(table.digests)
-        kept._since_bytes = sum(map(len, kept.since))
+        kept._since_bytes, kept._since_grants = sum(map(len, kept.since)), len(kept.since)
         return kept
 
     def embodiment(self, request: int) -> Embodiment:

@@ -35,8 +35,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         start_timeout_s: so is one that has not been made, or brought back, for so long. A process starts in half a second;
             on a machine that starts a hundred at once it takes a minute, and checking a foreign model may take two more.
         kept_bytes_max: of each member's inboxes since its last checkpoint; half of it makes the next one due.
+        logbook_bytes_max: of the records of the newest control ticks, which reports and series are made of; 64 MiB are
+            some 30,000 control ticks of 20 realms.
 
-    The last five are not part of history: two runs that differ in them live the same life.
+    The last six are not part of history: two runs that differ in them live the same life.
     """
 
     seed: int = 0
@@ -54,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     member_timeout_s: float = 600.0
     start_timeout_s: float = 300.0
     kept_bytes_max: int = 64 << 20
+    logbook_bytes_max: int = 64 << 20
 
     def __post_init__(self) -> None:
         _whole("seed", self.seed, 0, SEED_MAX)
@@ -68,6 +71,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _whole("traces_max", self.traces_max, 0, 10_000_000)
         _whole("spare_hosts", self.spare_hosts, 0, 1_000)
         _whole("kept_bytes_max", self.kept_bytes_max, 1 << 10, 1 << 40)
+        _whole("logbook_bytes_max", self.logbook_bytes_max, 1 << 10, 1 << 40)
         _seconds("member_timeout_s", self.member_timeout_s)
         _seconds("start_timeout_s", self.start_timeout_s)
 
@@ -87,6 +91,7 @@ NOT_HISTORY = (
     "member_timeout_s",
     "start_timeout_s",
     "kept_bytes_max",
+    "logbook_bytes_max",
 )
 """Settings in which two runs may differ and live the same life."""
 

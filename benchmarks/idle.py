@@ -1,0 +1,88 @@
+"""Idle: what a million control ticks in which nothing happens leave behind in memory.
+
+    python -m benchmarks.idle [--engine local] [--realms 3] [--control-ticks 1000000] [--json FILE]
+
+Memory is the proportional set size (PSS) of the clock's process and of all hosts. The clock keeps the newest control ticks
+for reports, up to `logbook_bytes_max`; here that is little, and it is full before anything is measured. Exits with 1 if memory
+has grown by more than 1 %.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from benchmarks.capacity import pss_mib
+from benchmarks.machines import machine
+from orchestration import Multiverse
+
+SLICE = 5_000
+LOGBOOK_BYTES = 1 << 20
+WARMUP = 40 * SLICE
+"""Enough to fill the logbook, and for the heap to find its size."""
+GROWTH_MAX = 0.01
+
+
+def measure(engine: str, realms: int, control_ticks: int) -> dict[str, Any]:
+    """Lives so many control ticks when the logbook is full; memory before and after."""
+    folder = Path(__file__).parent / "realms"
+    with Multiverse(1, engine=engine, realm_paths=[folder], logbook_bytes_max=LOGBOOK_BYTES) as mv:
+        for realm in range(realms):
+            mv.register_game(f"idle_{realm:03}", "idles:Idle")
+        processes = {member["process_id"] for member in mv.members()} | {mv.about.process_id}
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("idle", total=WARMUP + control_ticks)
+            for begun in range(0, WARMUP + control_ticks, SLICE):
+                if begun == WARMUP:
+                    first_mib, first_s = _mib(processes), time.perf_counter()
+                mv.run(SLICE)
+                progress.advance(task, SLICE)
+            elapsed_s = time.perf_counter() - first_s
+        last_mib = _mib(processes)
+        dropped = mv.series()[1]
+    return {
+        "engine": engine,
+        "realms": realms,
+        "control_ticks": control_ticks,
+        "elapsed_s": elapsed_s,
+        "first_mib": first_mib,
+        "rows_dropped": dropped,
+        "last_mib": last_mib,
+        "growth": last_mib / first_mib - 1,
+    }
+
+
+def _mib(processes: set[int]) -> float:
+    return sum(map(pss_mib, processes))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """See the module."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.idle", description=__doc__.splitlines()[0])
+    parser.add_argument("--engine", choices=("local", "ray"), default="local")
+    parser.add_argument("--realms", type=int, default=3)
+    parser.add_argument("--control-ticks", type=int, default=1_000_000)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    if options.realms < 1 or options.control_ticks < SLICE or options.control_ticks % SLICE:
+        parser.error(f"--realms must be 1 or more, --control-ticks a multiple of {SLICE}")
+    row = measure(options.engine, options.realms, options.control_ticks)
+    found = machine(["ray", "pyzmq"])
+    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    print(
+        f"{row['engine']} engine, {row['realms']} realms: {row['first_mib']:.2f} MiB at first, {row['last_mib']:.2f} after "
+        f"{row['control_ticks']:,} idle control ticks ({row['elapsed_s']:.0f} s): {row['growth']:+.2%}"
+    )
+    if options.json is not None:
+        options.json.write_text(json.dumps({"machine": found, "row": row}, indent=1))
+    return 0 if row["growth"] <= GROWTH_MAX else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
