@@ -23,7 +23,9 @@ from orchestration import Multiverse
 
 SLICE = 5_000
 LOGBOOK_BYTES = 1 << 20
-WARMUP = 40 * SLICE
+SAMPLES, SETTLED = 20, 20
+"""Memory goes up and down with what is kept until the next checkpoint: the highest of so many slices is compared."""
+WARMUP = (SETTLED + SAMPLES) * SLICE
 """Enough to fill the logbook, and for the heap to find its size."""
 GROWTH_MAX = 0.01
 
@@ -38,13 +40,15 @@ def measure(engine: str, realms: int, control_ticks: int) -> dict[str, Any]:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("idle", total=WARMUP + control_ticks)
+            taken_mib = []
             for begun in range(0, WARMUP + control_ticks, SLICE):
                 if begun == WARMUP:
-                    first_mib, first_s = _mib(processes), time.perf_counter()
+                    first_s = time.perf_counter()
                 mv.run(SLICE)
+                taken_mib.append(_mib(processes))
                 progress.advance(task, SLICE)
             elapsed_s = time.perf_counter() - first_s
-        last_mib = _mib(processes)
+        first_mib, last_mib = max(taken_mib[SETTLED : WARMUP // SLICE]), max(taken_mib[-SAMPLES:])
         dropped = mv.series()[1]
     return {
         "engine": engine,

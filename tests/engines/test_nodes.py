@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
     "RAY_worker_maximum_startup_concurrency": "16",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "240",  # on a loaded machine a minute is soon over
 }
 
 
