@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from actors.core.kernel.commands import JournalEntry
+from actors.core.kernel.commands import Boundary, JournalEntry
 from actors.core.kernel.errors import EngineError, SoulfraError
 from actors.core.kernel.keeping import KeptTable
 from actors.core.kernel.settings import Settings
@@ -68,6 +68,7 @@ class Chronicle:
         self._keyframe_due = time.monotonic() + KEYFRAME_INTERVAL_S
         self._keyframe_writer: threading.Thread | None = None
         self._keyframe_error = ""
+        self._damage: tuple[str, ...] = ()
         if vault is not None:
             opened = vault.begin_epoch(name, _encode(founding))
             self.epoch, self.resumes = opened.epoch, not opened.created
@@ -92,6 +93,12 @@ class Chronicle:
     def shared(self) -> bool:
         """Whether history survives losing the clock's node."""
         return self._vault is not None and self._vault.shared
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What people should know of the vault while the clock goes on."""
+        error = self._keyframe_error
+        return (*self._damage, *((f"keyframes cannot be written: {error}",) if error else ()))
 
     def check(self) -> None:
         """Makes sure that nobody has taken over.
@@ -123,6 +130,22 @@ class Chronicle:
             row = JournalRow(ORDERS, self._orders + 1, control_tick, "", order, "", b"")
             self._vault.append(self._name, self.epoch, [row])
             self._orders += 1
+
+    # ------------------------------------------------------------------------------------------------------ marks
+
+    def marked(self) -> int:
+        """How far somebody may have seen this history; whoever takes over lives as far before anything new is done."""
+        return 0 if self._vault is None else self._vault.marked(self._name, self.founding.settings.branch)
+
+    def mark(self, control_tick: int) -> None:
+        """Lets history be seen so far, and no further.
+
+        Raises:
+            StaleEpochError: another clock has taken over.
+            VaultError: it could not be written.
+        """
+        if self._vault is not None:
+            self._vault.mark(self._name, self.epoch, self.founding.settings.branch, control_tick)
 
     # --------------------------------------------------------------------------------------------------- writing
 
@@ -162,10 +185,21 @@ class Chronicle:
             and (writer is None or not writer.is_alive())
         )
 
-    def write_keyframe(self, control_tick: int, standing: Standing) -> None:
-        """Writes a boundary down, in the background. The journal up to it must have been sealed."""
+    def write_keyframe(self, boundary: Boundary, standing: Standing) -> None:
+        """Writes a boundary down, in the background.
+
+        Raises:
+            EngineError: the journal up to it has not been sealed.
+        """
+        if boundary.position != self._written:
+            raise EngineError(
+                f"a keyframe of journal position {boundary.position} cannot be written: {self._written} is durable."
+            )
         self._keyframe_writer = threading.Thread(
-            target=self._save, args=(control_tick, self._written, standing), name="soulfra-keyframe", daemon=True
+            target=self._save,
+            args=(boundary.control_tick, boundary.position, standing),
+            name="soulfra-keyframe",
+            daemon=True,
         )
         self._keyframe_writer.start()
 
@@ -177,6 +211,7 @@ class Chronicle:
             if self._vault is not None:
                 branch = self.founding.settings.branch
                 self._vault.save_keyframe(self._name, self.epoch, Keyframe(branch, control_tick, position, documents))
+            self._keyframe_error = ""
         except SoulfraError as error:  # history is whole without it
             self._keyframe_error = error.message
         took_s = time.monotonic() - begun
@@ -188,7 +223,10 @@ class Chronicle:
         """The newest boundary that was written down whole; None if history has to be lived again from its birth."""
         if self._vault is None:
             return None
-        keyframe = self._vault.latest_keyframe(self._name, self.founding.settings.branch).keyframe
+        latest = self._vault.latest_keyframe(self._name, self.founding.settings.branch)
+        keyframe = latest.keyframe
+        since = "its birth" if keyframe is None else f"control tick {keyframe.control_tick}"
+        self._damage = tuple(f"{what} Its history was lived again since {since}." for what in latest.damaged)
         if keyframe is None:
             return None
         members = {

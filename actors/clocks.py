@@ -5,6 +5,7 @@ commands in at every boundary; while no run holds it, whoever brings a command c
 """
 
 import contextlib
+import math
 import os
 import socket
 import threading
@@ -32,7 +33,7 @@ from actors.core.kernel.errors import (
     told,
 )
 from actors.core.kernel.events import Trace
-from actors.core.kernel.fleets import DEATHS_MAX, RESTARTED, Fleet
+from actors.core.kernel.fleets import RESTARTED, Fleet
 from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
 from actors.core.kernel.keeping import Recovery
 from actors.core.kernel.lanes import Lane
@@ -42,7 +43,7 @@ from actors.core.kernel.tables import restore_tables, tables_of
 from actors.core.kernel.ticking import TickRecord
 from actors.core.kernel.windows import control_ticks_script
 from actors.logbooks import Logbook, Row
-from actors.replays import DEATHS_LIVING_AGAIN_MAX, Replay
+from actors.replays import Replay
 from actors.schedules import Lateness, Schedule
 
 METRICS_KEPT_MAX = 100_000
@@ -64,6 +65,8 @@ LOOK_AFTER_INTERVAL_S = 1.0
 VAULT_PATIENCE_S = 60.0
 """How long a clock waits for a vault's server that has gone away before it breaks off; a restart takes seconds."""
 VAULT_RETRY_S = 0.25
+MARK_AHEAD_S, MARK_AHEAD_CONTROL_TICKS = 2.0, 1_000
+"""How far ahead of a run it is written down that history may be seen, in real time and without."""
 WAITING_SAYS_SO_AFTER_S = 0.5
 """A clock that waits explains itself within a second; half of it is for asking."""
 
@@ -174,7 +177,10 @@ class MasterClock:
         self._guard = threading.Lock()
         self._run: threading.Event | None = None  # ends the run that is under way or waits for its turn
         self._closed = self._ticking = self._paused = False
-        self._broken = self._unable = self._taking_up = self._vault_waits = ""
+        self._broken = self._unable = self._taking_up = self._vault_says = ""
+        self._writing_since = 0.0
+        self._marked = 0
+        self._marker: threading.Thread | None = None
         self._unable_code = EngineError.code
         self._stands = threading.Event()
         self._looked_after_at = time.monotonic()
@@ -260,6 +266,7 @@ class MasterClock:
     def _drain(self) -> None:
         """One command round: what waits is done, what it wrote is made durable, and only then the answers leave."""
         done: list[tuple[Future[Any], Any, BaseException | None]] = []
+        whole = not self._broken  # what has broken off before carries nothing out, and can be looked at
         while self._queue and len(done) < COMMANDS_PER_ROUND_MAX:
             action, future = self._queue.popleft()
             try:
@@ -269,7 +276,7 @@ class MasterClock:
                 done.append((future, None, error))
                 if not isinstance(error, Exception):
                     break
-        lost = self._seal() if done else None
+        lost = (self._seal() if whole else self._overtaken()) if done else None
         for future, result, failure in done:
             if failure is None and lost is None:
                 future.set_result(result)
@@ -283,27 +290,36 @@ class MasterClock:
         """Makes durable what was decided. What goes wrong there is the end of this clock: it may not answer any more."""
         return None if self._unable else self._insist(lambda: self._chronicle.seal(self._sequencer.journal))
 
-    def _insist(self, write: Callable[[], None]) -> SoulfraError | None:
-        """Writes to the vault, if need be when its server is back. What goes wrong is the end of this clock."""
-        give_up = time.monotonic() + VAULT_PATIENCE_S
-        while not self._closed:
-            try:
-                write()
-            except UnreachableVaultError as error:  # nothing was written; it may come back
-                if time.monotonic() > give_up:
-                    return self._break_off(error)
-                self._vault_waits = f"waiting for the vault, and nothing is answered meanwhile: {error.message}"
-                time.sleep(VAULT_RETRY_S)
-            except SoulfraError as error:
-                return self._break_off(error)
-            else:
-                break
-        self._vault_waits = ""
+    def _overtaken(self) -> SoulfraError | None:
+        try:
+            self._chronicle.check()
+        except SoulfraError as error:
+            return error
         return None
+
+    def _insist(self, write: Callable[[], None]) -> SoulfraError | None:
+        """Writes to the vault, if need be when it can be had again. What goes wrong is the end of this clock."""
+        if self._broken:
+            return self._broken_off()
+        self._writing_since = time.monotonic()
+        try:
+            while True:
+                try:
+                    write()
+                except UnreachableVaultError as error:  # nothing was written; it may come back
+                    if self._closed or time.monotonic() - self._writing_since > VAULT_PATIENCE_S:
+                        return self._break_off(error)
+                    self._vault_says = error.message
+                    time.sleep(VAULT_RETRY_S)
+                except SoulfraError as error:
+                    return self._break_off(error)
+                else:
+                    return None
+        finally:
+            self._writing_since, self._vault_says = 0.0, ""
 
     def _break_off(self, error: SoulfraError) -> SoulfraError:
         self._broken = error.message.rstrip(".")
-        self._vault_waits = ""
         if isinstance(error, StaleEpochError):
             self._fleet.close()  # its hosts are of no use to anybody any more
         return error
@@ -353,7 +369,7 @@ class MasterClock:
         """Writes this boundary down and waits for it: whoever takes over has nothing to live again."""
         if self._chronicle.remembers:
             self._chronicle.finish()
-            self._chronicle.write_keyframe(self._sequencer.control_tick, self._standing())
+            self._chronicle.write_keyframe(self._sequencer.boundary, self._standing())
             self._chronicle.finish()
 
     def _standing(self) -> Standing:
@@ -373,16 +389,11 @@ class MasterClock:
         first = self._sequencer.control_tick
         entries = self._chronicle.entries_since(self._sequencer.position)
         self._chronicle.resume_after(entries[-1].position if entries else self._sequencer.position)
-        self._replay().run(entries)
+        self._marked = self._chronicle.marked()
+        self._replay().run(entries, self._marked)
         elapsed_ms = (time.monotonic() - begun) * 1e3
         lived = self._sequencer.control_tick - first
         self._fleet.recoveries.append(Recovery(CLOCK, self._sequencer.control_tick, RESTARTED, elapsed_ms, lived))
-
-    def _check_repeatable(self) -> None:
-        try:
-            self._replay().check_repeatable()
-        except EngineError as error:  # what it would live is another history than the one that was seen
-            raise self._break_off(error) from None
 
     def _replay(self) -> Replay:
         return Replay(self._sequencer, self._fleet, self._perform, self._live, self._tell_progress)
@@ -391,22 +402,6 @@ class MasterClock:
         self._taking_up = f"living its history again: control tick {control_tick} of {last}"
         if time.monotonic() - self._described_at >= DESCRIBE_INTERVAL_S:
             self._state = self._describe()
-
-    def catch_up(self, control_tick: int) -> None:
-        """Lives on to a control tick that somebody is known to have seen already, before anything new is done."""
-
-        def live() -> None:
-            self._check_whole()
-            self._fleet.deaths_max = DEATHS_LIVING_AGAIN_MAX
-            try:
-                while self._sequencer.control_tick < control_tick:
-                    self._check_repeatable()
-                    self._tick(control_tick - self._sequencer.control_tick)
-            finally:
-                self._fleet.deaths_max = DEATHS_MAX
-            self._state = self._describe()
-
-        self._at_boundary(live)
 
     def boundary(self) -> Boundary:
         """The last boundary; waits until the clock stands."""
@@ -421,10 +416,17 @@ class MasterClock:
 
     def _check_whole(self) -> None:
         if self._broken:
-            raise EngineError(
-                f"the clock broke off after control tick {self._sequencer.control_tick}: {self._broken}; what was under way "
-                "then is lost, so it cannot go on. Make a new multiverse."
-            )
+            raise self._broken_off()
+
+    def _broken_off(self) -> EngineError:
+        what = (
+            "Take it down and bring it up again: it goes on where its vault ends."
+            if self._chronicle.remembers and self._keeps
+            else "What was under way then is lost, so it cannot go on. Make a new multiverse."
+        )
+        return EngineError(
+            f"the clock broke off after control tick {self._sequencer.control_tick}: {self._broken}. {what}"
+        )
 
     def digest(self) -> str:
         """The digest of the present boundary, commands included, hexadecimal."""
@@ -471,6 +473,7 @@ class MasterClock:
                     self._run_to(control_tick, pace, stop, metrics)
                     if (lost := self._seal()) is not None:
                         raise lost
+                    self._mark(self._sequencer.control_tick)
                 finally:
                     self._run = None  # before the turn is given on, so that whoever has it next may begin a run
                     self._state = self._describe()
@@ -521,7 +524,7 @@ class MasterClock:
                 schedule.wait(stop)
                 if stop.is_set():
                     break
-            lived = self._tick(control_tick - self._sequencer.control_tick)
+            lived = self._tick(self._visible(control_tick, pace) - self._sequencer.control_tick)
             metrics.extend(lived)
             if schedule is not None:
                 schedule.pass_over(len(lived) - 1)
@@ -529,6 +532,43 @@ class MasterClock:
             self._look_after()
         if schedule is not None:
             schedule.rest()
+
+    # ------------------------------------------------------------------------------------------------------ marks
+
+    def _visible(self, control_tick: int, pace: Pace) -> int:
+        """How far towards a control tick this run may live now: nobody may see what a successor would not live to."""
+        now = self._sequencer.control_tick
+        if not self._chronicle.remembers:
+            return control_tick
+        tick_s = self._sequencer.settings.control_tick_ms / 1e3
+        ahead = math.ceil(MARK_AHEAD_S / tick_s) if pace.realtime else MARK_AHEAD_CONTROL_TICKS
+        limit = min(control_tick, now + ahead)
+        if self._marked <= now:
+            self._mark(limit)
+        elif 2 * (limit - self._marked) >= ahead and self._marker is None:
+            self._marker = threading.Thread(target=self._mark_ahead, args=(limit,), name="soulfra-mark", daemon=True)
+            self._marker.start()
+        return min(control_tick, self._marked)
+
+    def _mark_ahead(self, control_tick: int) -> None:
+        """Raises the mark while the clock ticks on; what goes wrong, the next one that is waited for will say."""
+        with contextlib.suppress(SoulfraError):
+            self._chronicle.mark(control_tick)
+            self._marked = control_tick
+        self._marker = None
+
+    def _mark(self, control_tick: int) -> None:
+        """Makes durable how far this history may be seen.
+
+        Raises:
+            SoulfraError: it could not be; the clock has broken off.
+        """
+        if (marker := self._marker) is not None:
+            marker.join()
+        if self._chronicle.remembers and control_tick != self._marked:
+            if (lost := self._insist(lambda: self._chronicle.mark(control_tick))) is not None:
+                raise lost
+            self._marked = control_tick
 
     def _due_times(self, pace: Pace) -> Schedule | None:
         """Due times for a run: those of the run before it if that ended just now, so that commands cost no drift."""
@@ -565,11 +605,12 @@ class MasterClock:
 
     def _tick(self, control_ticks_max: int) -> list[Metrics]:
         """As many control ticks as are granted at once, and what they decided made durable."""
+        self._check_whole()
         metrics = self._live(control_ticks_max)
         if self._sequencer.journal and (lost := self._seal()) is not None:
             raise lost
         if self._chronicle.keyframe_is_due():
-            self._chronicle.write_keyframe(self._sequencer.control_tick, self._standing())
+            self._chronicle.write_keyframe(self._sequencer.boundary, self._standing())
         if time.monotonic() - self._described_at >= DESCRIBE_INTERVAL_S:
             self._state = self._describe()
         return metrics
@@ -631,12 +672,20 @@ class MasterClock:
 
     def _waiting(self) -> tuple[str, ...]:
         whom = (str(one) for one in self._fleet.waiting() if one.since_s >= WAITING_SAYS_SO_AFTER_S)
-        what = (f"the clock is {self._taking_up}" if self._taking_up else "", self._vault_waits)
+        what = (f"the clock is {self._taking_up}" if self._taking_up else "", self._waiting_for_vault())
         return (*(one for one in what if one), *whom)
+
+    def _waiting_for_vault(self) -> str:
+        since = self._writing_since
+        since_s = time.monotonic() - since if since else 0.0
+        if since_s < WAITING_SAYS_SO_AFTER_S:
+            return ""
+        says = f" ({self._vault_says.rstrip('.')})" if self._vault_says else ""
+        return f"waiting for the vault since {since_s:.1f} s, and nothing is answered meanwhile{says}"
 
     def _notices(self) -> tuple[str, ...]:
         """What people should know of the ground that the clock stands on."""
-        return ()
+        return self._chronicle.notices
 
     def about(self) -> About:
         """What does not change while this clock lives; waits until it stands.
@@ -790,7 +839,7 @@ class MasterClock:
             self._closed = True
         self.stop()
         with self._turn:
-            if self._keeps and not (self._broken or self._unable):
+            if self._keeps and not self._unable and self._seal() is None:
                 self._write_keyframe()
             self._fleet.close()
             self._chronicle.close()

@@ -149,25 +149,18 @@ class RayClock(MasterClock):
 
     def _notices(self) -> tuple[str, ...]:
         leaving = self._nodes.leaving()
-        said = [f"node {node.name} ({node_id[:8]}) is being drained{_when(node)}" for node_id, node in leaving.items()]
+        said = list(super()._notices())
+        said += [f"node {node.name} ({node_id[:8]}) is being drained{_when(node)}" for node_id, node in leaving.items()]
         if self._left_behind:
             said.append(f"still there: {', '.join(self._left_behind)}")
         if self._node_id in leaving and not self._chronicle.shared:
             said.append("the clock is there and its vault is a file, which cannot move: take it down before")
         return tuple(said)
 
-    def ask(self, seen: int, method: str, *arguments: Any) -> Any:
-        """Calls a method, after living as far as the caller has seen: this clock may be the successor of the one he knew.
-
-        Args:
-            seen: the newest control tick that the caller knows of.
-            method: of this clock.
-            arguments: for it.
-        """
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Calls a method, when this clock stands: it may be the successor of the one that the caller knew."""
         if method not in SIGNS:
             self._stands.wait()
-            if not self._unable and self._sequencer.control_tick < seen:
-                self.catch_up(seen)
         return getattr(self, method)(*arguments)
 
     @ray.method(concurrency_group="signs")

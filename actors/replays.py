@@ -44,11 +44,12 @@ class Replay:
         self._tell = tell
         self._known: dict[int, Decision | None] = {}
 
-    def run(self, entries: Sequence[JournalEntry]) -> None:
-        """Lives up to the last entry, and carries it out.
+    def run(self, entries: Sequence[JournalEntry], control_tick: int) -> None:
+        """Lives up to the last entry, carries it out, and lives on to a control tick.
 
         Args:
             entries: the journal from here on, in order and without a gap.
+            control_tick: to live to; what somebody may have seen.
 
         Raises:
             EngineError: something came out otherwise, or a member may do something else when asked again.
@@ -63,25 +64,21 @@ class Replay:
         fleet.deaths_max = DEATHS_LIVING_AGAIN_MAX
         try:
             for entry in entries:
-                self.live_to(entry.control_tick, entries[-1].control_tick)
+                self.check_repeatable()
+                self._live_to(entry.control_tick, control_tick)
                 if entry.position > sequencer.position:
                     self._carry_out(entry)
+            self._live_to(control_tick, control_tick)
         finally:
             fleet.decided, fleet.deaths_max = {}, DEATHS_MAX
         sequencer.journal.clear()
 
-    def live_to(self, control_tick: int, last: int = 0) -> None:
-        """Lives to a control tick, in which nothing came from outside.
-
-        Raises:
-            EngineError: see `run`.
-        """
-        self.check_repeatable()
+    def _live_to(self, control_tick: int, last: int) -> None:
         while self._sequencer.control_tick < control_tick:
+            self.check_repeatable()
             self._tell(self._sequencer.control_tick, max(last, control_tick))
             self._live(1)  # one by one: what was decided in the midst of a window must come out there
             self._check_lived_again()
-            self.check_repeatable()
 
     def _carry_out(self, entry: JournalEntry) -> None:
         sequencer = self._sequencer

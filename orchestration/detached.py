@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +17,7 @@ from orchestration.multiverse import Multiverse
 from orchestration.ray_engines import RayEngine, check_free, connected
 from orchestration.scenarios import Scenario
 from orchestration.summaries import print_status
-from orchestration.vault_files import drop_files
+from orchestration.vault_files import NewVault
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 RECOVERIES_SHOWN_MAX = 10
@@ -76,10 +75,11 @@ def up(order: Up) -> int:
         with _wrong_use():
             stack.enter_context(connected(order.address))
             check_free(name)
-        new_file = "://" not in vault and not Path(vault).exists()
-        stack.enter_context(_undone_if_it_fails(Path(vault) if new_file else None))
+        new = stack.enter_context(NewVault(vault))
         with _wrong_use():
             mv = stack.enter_context(_opened(order, vault))
+        if not mv.about.resumed:
+            new.founded.add((name, 1))
         try:
             resumed = not mv.is_new
             later = 0 if resumed else _begin(mv, scenario)
@@ -105,16 +105,6 @@ def _opened(order: Up, vault: str) -> Multiverse:
         vault=vault,
         detached=True,
     )
-
-
-@contextlib.contextmanager
-def _undone_if_it_fails(new_file: Path | None) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        if new_file is not None:
-            drop_files(new_file)
-        raise
 
 
 def _begin(mv: Multiverse, scenario: Scenario) -> int:
@@ -143,6 +133,8 @@ def _say_what_was_done(mv: Multiverse, order: Up, resumed_at: int | None, later:
             f"{order.name} has history; --scenario, --games, --npcs and --seed, which a new one begins with, were left aside.",
             file=sys.stderr,
         )
+    for notice in mv.status().notices:
+        print(notice, file=sys.stderr)
     if later:
         whose = f"{later} player{'s' if later > 1 else ''}"
         print(f"the journeys of {whose} are left out: they need a program that drives.", file=sys.stderr)

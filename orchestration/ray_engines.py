@@ -67,8 +67,8 @@ tell about. There is no setting for it; the attribute is what its own setting fo
 class RayTicket:
     """See `Ticket`. If the clock's process dies meanwhile, its successor is asked the same again.
 
-    Every method of the clock may be: commands carry an id, runs name the control tick they go to. And every question says
-    how far this driver has seen, so that a successor lives at least as far before it answers.
+    Every method of the clock may be: commands carry an id, runs name the control tick they go to, and a successor answers
+    when it stands where anybody may have seen the one before it.
     """
 
     def __init__(self, engine: "RayEngine", method: str, arguments: tuple[Any, ...]) -> None:
@@ -83,7 +83,7 @@ class RayTicket:
         asking = self._engine.clock.ask
         if (group := GROUPS.get(self._method)) is not None:
             asking = asking.options(concurrency_group=group)
-        return asking.remote(self._engine.seen, self._method, *self._arguments)
+        return asking.remote(self._method, *self._arguments)
 
     def wait(self, timeout_s: float | None) -> bool:
         """See `Ticket`. None waits as long as it takes."""
@@ -108,7 +108,7 @@ class RayTicket:
         """See `Ticket`."""
         self.wait(None)
         try:
-            return self._engine.noted(_get(self._ref))
+            return _get(self._ref)
         except CommandRefusedError:
             if self._method == "begin" and self._asked_again:  # the order had been taken, and its successor runs
                 return None
@@ -186,10 +186,8 @@ class RayEngine:
 
     def _prepare(self) -> None:
         self._ends_with_us = True
-        self._noting = threading.Lock()
         self._status: Status | None = None
         self._absent_since: float | None = None
-        self.seen = 0
 
     @classmethod
     def found(cls, name: str, address: str, *, standing: bool = True) -> "RayEngine":
@@ -227,7 +225,7 @@ class RayEngine:
     def call(self, method: str, *arguments: Any) -> Any:
         """See `Engine`."""
         if method == "status":
-            return self.noted(self._status_now(STATUS_TIMEOUT_S))
+            return self._status_now(STATUS_TIMEOUT_S)
         return self.begin(method, *arguments).result()
 
     def _status_now(self, timeout_s: float) -> Status:
@@ -250,16 +248,6 @@ class RayEngine:
     def begin(self, method: str, *arguments: Any) -> RayTicket:
         """See `Engine`."""
         return RayTicket(self, method, arguments)
-
-    def noted(self, result: Any) -> Any:
-        """The result, after noting which control tick it shows; the clock's successor must have lived that far."""
-        newest = result[-1] if isinstance(result, list) and result else result
-        boundary = getattr(newest, "boundary", newest)
-        seen = getattr(boundary, "control_tick", None) or getattr(newest, "control_tick_id", 0)
-        if isinstance(seen, int):
-            with self._noting:
-                self.seen = max(self.seen, seen)
-        return result
 
     def is_over(self, error: RayActorError) -> bool:
         """Whether the clock cannot come back. Ray says so too early of one whose node is being drained."""

@@ -116,6 +116,10 @@ def _checked_kills(mv: Multiverse, simulation: Simulation) -> list[tuple[int, st
         raise SettingsError("--kill needs processes to kill; use --engine ray.")
     known = [CLOCK, *(member["member_id"] for member in mv.members())] if simulation.kills else []
     for control_tick, member_id in simulation.kills:
+        if simulation.kills.count((control_tick, member_id)) > 1:
+            raise SettingsError(
+                f"--kill {member_id}@{control_tick} is given twice; a process can be killed once in a tick."
+            )
         if member_id not in known:
             raise SettingsError(
                 f"--kill {member_id}@{control_tick}: there is no member {member_id!r}; there are {', '.join(known)}."

@@ -8,7 +8,7 @@ from actors.core.kernel.errors import DamagedVaultError, StaleEpochError, VaultE
 from actors.vaults.checks import checked_bytes, checked_name, checked_note, checked_number
 from actors.vaults.records import JournalRow, KnownMultiverse, Opened
 from actors.vaults.stores import Cursor, Store, updating
-from actors.vaults.tables import journal, multiverses
+from actors.vaults.tables import journal, marks, multiverses
 
 ROWS_READ_MAX = 200
 """Rows fetched at once: few enough for memory with the largest payloads, many enough to hide the way to a server."""
@@ -43,6 +43,13 @@ class Journal:
         self._after = (
             store.prepare(select(*columns).where(after).order_by(journal.c.position)) + f" LIMIT {ROWS_READ_MAX}"
         )
+
+        insert_mark = store.insert(marks)
+        self._mark = store.prepare(
+            updating(insert_mark, ["multiverse", "branch"], {"control_tick": insert_mark.excluded.control_tick})
+        )
+        marked = (marks.c.multiverse == bindparam("multiverse")) & (marks.c.branch == bindparam("branch"))
+        self._marked = store.prepare(select(marks.c.control_tick).where(marked))
 
     def begin_epoch(self, name: str, founding: bytes) -> Opened:
         """Gives out the next epoch; see `Vault.begin_epoch`."""
@@ -92,6 +99,29 @@ class Journal:
                 cursor.execute(self._insert, values[-1])
 
         self._store.write(write)
+
+    def mark(self, name: str, epoch: int, branch: str, control_tick: int) -> None:
+        """Writes down how far a branch may be seen; see `Vault.mark`."""
+        key = {"multiverse": checked_name(name, "the multiverse's name"), "branch": checked_name(branch, "the branch")}
+        tick = checked_number(control_tick, "a mark's control tick")
+
+        def write(cursor: Cursor) -> None:
+            cursor.execute(self._current_locked, {"multiverse": name})
+            check_current(name, epoch, cursor.fetchone())
+            cursor.execute(self._mark, {**key, "control_tick": tick})
+
+        self._store.write(write)
+
+    def marked(self, name: str, branch: str) -> int:
+        """How far a branch may have been seen; see `Vault.marked`."""
+        key = {"multiverse": checked_name(name, "the multiverse's name"), "branch": checked_name(branch, "the branch")}
+
+        def fetch(cursor: Cursor) -> int:
+            cursor.execute(self._marked, key)
+            found = cursor.fetchone()
+            return 0 if found is None else int(found[0])
+
+        return self._store.read(fetch)
 
     def rows(self, name: str, branch: str, after_position: int) -> Iterator[JournalRow]:
         """Reads rows in order; see `Vault.rows`."""

@@ -35,6 +35,8 @@ def founded(store: Store, part: str, identity: str = "") -> str:
         _check_is_ours(store, part, found)
         found = store.write(lambda cursor: _made(store, part, identity, cursor))
     version, owner = found[part]
+    if version < SCHEMA_VERSION and not (identity and owner != identity):  # so far, what is new are tables
+        version, owner = store.write(lambda cursor: _made(store, part, owner, cursor))[part]
     if version > SCHEMA_VERSION:
         raise VaultError(
             f"{store.where} has version {version} of the {part} tables, and this program knows none above {SCHEMA_VERSION}; "
@@ -72,8 +74,9 @@ def _made(store: Store, part: str, identity: str, cursor: Cursor) -> dict[str, t
         cursor.execute(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
     for table in (parts, *PARTS[part]):
         cursor.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=store.dialect)))
+    insert = store.insert(parts)
     cursor.execute(
-        store.prepare(updating(store.insert(parts), ["part"], {})),
+        store.prepare(updating(insert, ["part"], {"version": insert.excluded.version})),
         {"part": part, "version": SCHEMA_VERSION, "identity": identity or uuid.uuid4().hex},
     )
     return _parts(store, cursor)

@@ -1,11 +1,12 @@
-"""The tables, for both stores. Later versions of them are reached by migrations; this is the first.
+"""The tables, for both stores. A store of an earlier version is brought to this one when it is opened; see `schemas.py`.
 
 No foreign keys: checking one locks the row it points to, and a keyframe being written would hold up the journal.
 """
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1: journal and keyframes. 2: marks."""
 
 metadata = MetaData()
 Whole = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits; its strict tables know no BIGINT
@@ -45,6 +46,11 @@ journal = _table(
     clustered=True,
 )
 
+marks = _table(
+    "vault_marks", _key("multiverse", Text), _key("branch", Text), _column("control_tick", Whole), clustered=True
+)
+"""How far somebody may have seen a branch: its history goes on from there, and from nowhere before."""
+
 fences = _table("vault_keyframe_fences", _key("multiverse", Text), _column("epoch", Whole), clustered=True)
 """The current epoch once more, beside the keyframes, where a transaction on them can see it."""
 
@@ -71,6 +77,6 @@ documents = _table(
 )
 
 PARTS: dict[str, tuple[Table, ...]] = {
-    "journal": (multiverses, journal),
+    "journal": (multiverses, journal, marks),
     "keyframes": (fences, keyframes, documents),
 }

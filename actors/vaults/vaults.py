@@ -84,6 +84,29 @@ class Vault:
         """
         self._journal.check(name, epoch)
 
+    def mark(self, name: str, epoch: int, branch: str, control_tick: int) -> None:
+        """Writes down how far somebody may see a branch before its next mark; durable when this returns.
+
+        Args:
+            name: the multiverse.
+            epoch: the writer's.
+            branch: the history.
+            control_tick: whoever takes over lives as far before anything new is done. May be less than before.
+
+        Raises:
+            StaleEpochError: another epoch is current; nothing was written.
+            VaultError: bad input, or the vault cannot be written; nothing was.
+        """
+        self._journal.mark(name, epoch, branch, control_tick)
+
+    def marked(self, name: str, branch: str) -> int:
+        """How far somebody may have seen a branch; 0 if nothing is written down.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        return self._journal.marked(name, branch)
+
     def rows(self, name: str, branch: str, after_position: int = 0) -> Iterator[JournalRow]:
         """The journal of a branch in order, from the row after `after_position`; nothing of an unknown branch.
 

@@ -121,7 +121,7 @@ class Point(Enum):
     IN_RESTORE = Side.CLOCK, "… when some members of a keyframe stand again"
     IN_REPLAY = Side.CLOCK, "… while it lives its history again"
     RESUMES_TWICE = Side.CLOCK, "… when it has taken up its history, and so does its successor"
-    CATCHING_UP = Side.CLOCK, "… while it catches up with what was seen already"
+    LIVING_ON = Side.CLOCK, "… while it lives up to what was seen already"
     # More than one clock.
     OLD_CLOCK_WRITES = Side.CLOCK, "another clock takes over, and the old one goes on ticking and answering commands"
     OVERTAKEN_IN_TICK = Side.CLOCK, "another clock takes over in the middle of a tick, which the old one goes on with"
@@ -177,7 +177,7 @@ OF_RETURNS = (
 DEATHS = (Point.MID_TICK, Point.SEAT_ADVANCED, Point.ANSWER_LEFT, Point.IN_COMMAND, Point.CHECKPOINT_LEFT, Point.IDLE)
 """That any run passes often."""
 OF_SUCCESSIONS = (
-    *(Point.IN_RESTORE, Point.IN_REPLAY, Point.RESUMES_TWICE, Point.CATCHING_UP, Point.OLD_CLOCK_GRANTS),
+    *(Point.IN_RESTORE, Point.IN_REPLAY, Point.RESUMES_TWICE, Point.LIVING_ON, Point.OLD_CLOCK_GRANTS),
     *(Point.EPOCH_UNHEARD, Point.EPOCH_UNCOMMITTED, Point.EPOCH_UNFENCED, Point.EPOCH_RACE),
     *(Point.OVERTAKEN_RESUMING, Point.UNREACHABLE_AT_START),
 )

@@ -58,12 +58,12 @@ def _of_clocks(name: str, file: str, old: str, new: str) -> Mutation:
     return Mutation(name, (Edit(file, old, new),), clocks=True)
 
 
-_SEALED = "        lost = self._seal() if done else None\n"
+_SEALED = "        lost = (self._seal() if whole else self._overtaken()) if done else None\n"
 _TOLD = "        for _, _, failure in done:\n"
 _TICK_SEALED = "        if self._sequencer.journal and (lost := self._seal()) is not None:\n            raise lost\n"
 _KEYFRAME = (
     "        if self._chronicle.keyframe_is_due():\n"
-    "            self._chronicle.write_keyframe(self._sequencer.control_tick, self._standing())\n"
+    "            self._chronicle.write_keyframe(self._sequencer.boundary, self._standing())\n"
 )
 _FENCED = "            check_current(name, epoch, cursor.fetchone())\n"
 _DROP_REPEATED = "        if self._answer is not None and first.number == self._answer.outboxes[0].number:\n"
@@ -194,7 +194,8 @@ MUTATIONS = (
     _of_clocks("a keyframe is taken before what it holds is written", CLOCKS, _TICK_SEALED + _KEYFRAME, _KEYFRAME + _TICK_SEALED),
     _of_clocks("a decision is forgotten by the successor", REPLAYS, "            if entry.decision is not None\n        }", "            if False\n        }"),
     _of_clocks("the journal is lived from one entry too late", CLOCKS, "entries_since(self._sequencer.position)", "entries_since(self._sequencer.position)[1:]"),
-    _of_clocks("nobody catches up", CLOCKS, "                while self._sequencer.control_tick < control_tick:\n                    self._check_repeatable()\n", "                while False:\n                    self._check_repeatable()\n"),
+    _of_clocks("a successor does not live to what was seen", CLOCKS, ".run(entries, self._marked)", ".run(entries, 0)"),
+    _of_clocks("what may be seen is not written down", CLOCKS, "        if self._marked <= now:\n            self._mark(limit)\n", "        if self._marked <= now:\n            self._marked = limit\n"),
     _of_clocks("a member may die once while history is lived again", REPLAYS, "DEATHS_LIVING_AGAIN_MAX = 10\n", "DEATHS_LIVING_AGAIN_MAX = 0\n"),
     _of_clocks("a repeated command is done again", SEQUENCING, "        if (known := self.replies.get(command_id)) is not None:\n            return known\n", ""),
     _of_clocks("the journal does not say who asked", SEQUENCING, "self._note(command, None, self._command_id)", 'self._note(command, None, "")'),
@@ -205,7 +206,7 @@ MUTATIONS = (
     _of_clocks("an old clock answers what writes nothing", CHRONICLES, "            self.check()\n            return\n", "            return\n"),
     _of_clocks("an old clock writes keyframes", KEYFRAMES, _FENCED + "            cursor.execute(self._instants", "            cursor.execute(self._instants"),
     _of_clocks("the keyframes do not hear of a new clock", VAULTS, "        self._keyframes.raise_fence(name, opened.epoch)\n", ""),
-    _of_clocks("a vault that is away is the end", CLOCKS, "                if time.monotonic() > give_up:\n", "                if True:\n"),
+    _of_clocks("a vault that is away is the end", CLOCKS, "                    if self._closed or time.monotonic() - self._writing_since > VAULT_PATIENCE_S:\n", "                    if True:\n"),
     _of_clocks("what was sealed is sealed again", CHRONICLES, "        self._written = fresh[-1].position\n        journal.clear()\n", ""),
     _of_clocks("a damaged keyframe is the end", KEYFRAMES, "                except DamagedVaultError as error:\n                    damaged.append(f", "                except KeyError as error:\n                    damaged.append(f"),
 )  # fmt: skip

@@ -52,7 +52,7 @@ SUCCESSORS_MAX = 60
 ROUND_COMMANDS_MAX = 4
 CALM_RUNS_KEPT_MAX = 4
 CALLER_CODES = {code for code, kind in ERRORS_BY_CODE.items() if issubclass(kind, CallerError)}
-TAKING_OVER, CATCHING_UP, AT_WORK = "taking over", "catching up", "at work"
+TAKING_OVER, AT_WORK = "taking over", "at work"
 
 
 class ClockKilled(BaseException):
@@ -290,8 +290,8 @@ class WatchedClock(MasterClock):
         lived = super()._live(control_ticks_max)
         process = self.process
         process.run.note(self, [record for record in self.records() if record.control_tick_id in _ids(lived)])
-        if process.phase == CATCHING_UP:
-            process.passes(Point.CATCHING_UP)
+        if process.phase == TAKING_OVER:
+            process.passes(Point.LIVING_ON)
         elif process.phase == AT_WORK:
             decided = bool(self._sequencer.journal)
             process.passes(*(Point.DECISION_UNSEALED,) if decided else (), Point.TICK_LIVED)
@@ -533,9 +533,9 @@ class StormySuccession(Succession):
             self._processes.append(process)
             try:
                 clock = self._new_clock(process)
-                clock.process.phase = CATCHING_UP
-                clock.catch_up(self.seen)
                 clock.process.phase = AT_WORK
+                if clock.boundary().control_tick < self.seen:
+                    raise MisdeedError(f"clock {self.clocks} stands before control tick {self.seen}, which was seen")
             except ClockKilled:
                 continue
             except SoulfraError as error:

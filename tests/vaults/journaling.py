@@ -88,11 +88,11 @@ class Held:
         assert self.go_on.wait(WAIT_S_MAX)
 
 
-def behind_its_back(url: str, statement: str, **parameters: object) -> None:
-    """Does to a vault's tables what nobody should."""
+def behind_its_back(url: str, statement: str, changed: int = 1, **parameters: object) -> None:
+    """Does to a vault's tables what nobody should; so many rows are changed by it, -1 if it is not about rows."""
     from sqlalchemy import create_engine, make_url, text
 
     engine = create_engine(make_url(url.replace("postgresql:", "postgresql+psycopg:")))
     with engine.begin() as connection:
-        assert connection.execute(text(statement), parameters).rowcount == 1
+        assert connection.execute(text(statement), parameters).rowcount == changed
     engine.dispose()

@@ -186,10 +186,23 @@ def test_a_vault_without_its_keyframes_is_whole(tmp_path: Path) -> None:
 
 def test_a_newer_vault_is_refused(url: str, vault: Vault) -> None:
     vault.close()
-    behind_its_back(url, "UPDATE vault_parts SET version = 2 WHERE part = 'journal'")
-    assert "has version 2 of the journal tables, and this program knows none above 1; use the newer program" in refused(
+    behind_its_back(url, "UPDATE vault_parts SET version = 3 WHERE part = 'journal'")
+    assert "has version 3 of the journal tables, and this program knows none above 2; use the newer program" in refused(
         url
     )
+
+
+def test_a_vault_of_an_earlier_version_is_brought_up_to_date(url: str, vault: Vault) -> None:
+    vault.begin_epoch("m", b"founding")
+    vault.append("m", 1, rows(1, 3))
+    vault.close()
+    behind_its_back(url, "DROP TABLE vault_marks", changed=-1)
+    behind_its_back(url, "UPDATE vault_parts SET version = 1", changed=1 if url.startswith("sqlite") else 2)
+    for _ in range(2):
+        with open_vault(url) as again:
+            assert list(again.rows("m", "main")) == rows(1, 3)
+            again.mark("m", 1, "main", 7)
+            assert again.marked("m", "main") == 7
 
 
 def test_processes_may_make_a_vault_at_the_same_time(url: str) -> None:

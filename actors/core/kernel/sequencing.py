@@ -50,6 +50,8 @@ from actors.core.kernel.ticking import Ticking
 PERIOD_CONTROL_TICKS_MAX = 1_000_000
 REPLIES_KEPT_MAX = 10_000
 """Replies kept for callers who ask again because they lost the first one; nobody asks that late."""
+OUTSIDE_IDS_MAX = 100_000
+"""Names that drivers gave events, remembered so that none is used twice: the newest of them, for keyframes hold them all."""
 SEQUENCES_PER_LIFE = 1 << 40
 """A member that takes a removed one's id begins its numbers above all that the other can have used."""
 
@@ -308,7 +310,10 @@ class Sequencer(Ticking):
         except (ValueError, TypeError, OverflowError) as error:  # the event as a whole must be writable
             raise EventRefusedError(f"event {event_id!a} cannot be written down: {error}.") from None
         self._journal(command)
-        self.outside_ids.add(event_id)
+        if command.event_id:  # those that the clock gives are new every time
+            self.outside_ids[event_id] = None
+            if len(self.outside_ids) > OUTSIDE_IDS_MAX:
+                del self.outside_ids[next(iter(self.outside_ids))]
         self.outside_chain = fold(self.outside_chain, event_id.encode())
         self.totals.ledger.update(dict(command.carries))
         self._send([event])

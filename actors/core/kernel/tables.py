@@ -66,7 +66,7 @@ def tables_of(sequencer: Sequencer) -> bytes:
             totals.events_propagated,
             totals.cascades_cut,
             totals.latency_control_ticks,
-            sorted(sequencer.outside_ids),
+            list(sequencer.outside_ids),
             sequencer.outside_chain,
             dict(sequencer.removals),
             sequencer.replies,
@@ -92,7 +92,7 @@ def restore_tables(sequencer: Sequencer, document: bytes) -> None:
     totals.delivered_by_type = Counter(tables.delivered_by_type)
     totals.events_propagated, totals.cascades_cut = tables.events_propagated, tables.cascades_cut
     totals.latency_control_ticks = tables.latency_control_ticks
-    sequencer.outside_ids, sequencer.outside_chain = set(tables.outside_ids), tables.outside_chain
+    sequencer.outside_ids, sequencer.outside_chain = dict.fromkeys(tables.outside_ids), tables.outside_chain
     sequencer.removals = Counter(tables.removals)
     sequencer.replies = tables.replies
 

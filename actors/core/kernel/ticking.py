@@ -81,7 +81,7 @@ class Ticking:
         self.journal: list[JournalEntry] = []
         self.totals = Totals()
         self.cascades = Cascades(settings.traces_max)
-        self.outside_ids: set[str] = set()
+        self.outside_ids: dict[str, None] = {}  # names that drivers gave events, the newest; in order
         self.outside_chain = NO_DIGEST
         self.removals: Counter[str] = Counter()
         self._occasion = self._command_id = ""
