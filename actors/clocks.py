@@ -276,12 +276,13 @@ class MasterClock:
                 done.append((future, None, error))
                 if not isinstance(error, Exception):
                     break
+        broke = whole and bool(self._broken)
         lost = (self._seal() if whole else self._overtaken()) if done else None
         for future, result, failure in done:
             if failure is None and lost is None:
                 future.set_result(result)
             else:
-                future.set_exception(lost or failure)
+                future.set_exception(failure if broke and failure is not None else lost or failure)
         for _, _, failure in done:
             if failure is not None and not isinstance(failure, Exception):
                 raise failure

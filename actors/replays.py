@@ -43,6 +43,7 @@ class Replay:
         self._live = live
         self._tell = tell
         self._known: dict[int, Decision | None] = {}
+        self._last = 0
 
     def run(self, entries: Sequence[JournalEntry], control_tick: int) -> None:
         """Lives up to the last entry, carries it out, and lives on to a control tick.
@@ -55,6 +56,7 @@ class Replay:
             EngineError: something came out otherwise, or a member may do something else when asked again.
         """
         sequencer, fleet = self._sequencer, self._fleet
+        self._last = max([control_tick, *(entry.control_tick for entry in entries[-1:])])
         self._known = {entry.position: entry.decision for entry in entries}
         fleet.decided = {
             (entry.decision.member_id, entry.decision.occasion): entry.decision.reason
@@ -65,24 +67,24 @@ class Replay:
         try:
             for entry in entries:
                 self.check_repeatable()
-                self._live_to(entry.control_tick, control_tick)
+                self._live_to(entry.control_tick)
                 if entry.position > sequencer.position:
                     self._carry_out(entry)
-            self._live_to(control_tick, control_tick)
+            self._live_to(control_tick)
         finally:
             fleet.decided, fleet.deaths_max = {}, DEATHS_MAX
         sequencer.journal.clear()
 
-    def _live_to(self, control_tick: int, last: int) -> None:
+    def _live_to(self, control_tick: int) -> None:
         while self._sequencer.control_tick < control_tick:
             self.check_repeatable()
-            self._tell(self._sequencer.control_tick, max(last, control_tick))
+            self._tell(self._sequencer.control_tick, self._last)
             self._live(1)  # one by one: what was decided in the midst of a window must come out there
             self._check_lived_again()
 
     def _carry_out(self, entry: JournalEntry) -> None:
         sequencer = self._sequencer
-        self._tell(sequencer.control_tick, entry.control_tick)
+        self._tell(sequencer.control_tick, self._last)
         if entry.command is not None:
             self._perform(sequencer.command_script(entry.command, entry.command_id))
         else:  # decided while somebody asked for a digest
