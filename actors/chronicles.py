@@ -14,7 +14,7 @@ from actors.core.kernel.commands import Boundary, JournalEntry
 from actors.core.kernel.errors import EngineError, SoulfraError
 from actors.core.kernel.keeping import KeptTable
 from actors.core.kernel.settings import Settings
-from actors.vaults.records import JournalRow, Keyframe
+from actors.vaults.records import JournalRow, Keyframe, LatestKeyframe
 from actors.vaults.vaults import Vault, open_vault
 
 KEYFRAME_INTERVAL_S = 5.0
@@ -223,7 +223,9 @@ class Chronicle:
         """The newest boundary that was written down whole; None if history has to be lived again from its birth."""
         if self._vault is None:
             return None
-        latest = self._vault.latest_keyframe(self._name, self.founding.settings.branch)
+        return self._standing_in(self._vault.latest_keyframe(self._name, self.founding.settings.branch))
+
+    def _standing_in(self, latest: LatestKeyframe) -> Standing | None:
         keyframe = latest.keyframe
         since = "its birth" if keyframe is None else f"control tick {keyframe.control_tick}"
         self._damage = tuple(f"{what} Its history was lived again since {since}." for what in latest.damaged)
@@ -243,8 +245,7 @@ class Chronicle:
             VaultError: it cannot be read.
         """
         if self._vault is not None:
-            for row in self._vault.rows(self._name, self.founding.settings.branch, after):
-                yield _decode_entry(row.payload)
+            yield from entries_in(self._vault, self._name, self.founding.settings.branch, after)
 
     def entries_since(self, position: int) -> list[JournalEntry]:
         """The journal after the boundary of a keyframe.
@@ -279,6 +280,16 @@ class Chronicle:
             self._vault.close()
 
 
+def entries_in(vault: Vault, name: str, branch: str, after: int = 0) -> Iterator[JournalEntry]:
+    """The journal of a branch after a position.
+
+    Raises:
+        VaultError: it cannot be read.
+    """
+    for row in vault.rows(name, branch, after):
+        yield _decode_entry(row.payload)
+
+
 def founding_in(vault: str, name: str) -> Founding | None:
     """What a multiverse in a vault was founded with; None if the vault does not know it. A file is made if there is none.
 
@@ -287,8 +298,13 @@ def founding_in(vault: str, name: str) -> Founding | None:
         EngineError: it is of another version of this project.
     """
     with open_vault(vault) as opened:
-        found = next((one for one in opened.multiverses() if one.name == name), None)
-        return None if found is None else _read_founding(found.founding, opened.where)
+        return founding_of(opened, name)
+
+
+def founding_of(vault: Vault, name: str) -> Founding | None:
+    """The same of a vault that is open."""
+    found = next((one for one in vault.multiverses() if one.name == name), None)
+    return None if found is None else _read_founding(found.founding, vault.where)
 
 
 def _read_founding(document: bytes, where: str) -> Founding:

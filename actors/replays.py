@@ -85,14 +85,15 @@ class Replay:
     def _carry_out(self, entry: JournalEntry) -> None:
         sequencer = self._sequencer
         self._tell(sequencer.control_tick, self._last)
+        said = ""
         if entry.command is not None:
-            self._perform(sequencer.command_script(entry.command, entry.command_id))
+            said = self._perform(sequencer.command_script(entry.command, entry.command_id)).error_message
         else:  # decided while somebody asked for a digest
             self._perform(sequencer.digest_script())
         if sequencer.position < entry.position:
             raise EngineError(
                 f"the journal cannot be lived again: entry {entry.position} (control tick {entry.control_tick}) came out "
-                "otherwise. The rules, or a library they use, are not what they were."
+                f"otherwise. The rules, or a library they use, are not what they were. {said}".rstrip()
             )
         self._check_lived_again()
 

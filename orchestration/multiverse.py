@@ -37,6 +37,7 @@ from actors.core.kernel.states import State, decode_state
 from actors.core.kernel.ticking import TickRecord
 from actors.lanes import PLACEMENT_OPTIONS, LocalLane
 from orchestration.engines import Engine, LocalEngine, Ticket
+from orchestration.pasts import Past
 from orchestration.players import Players
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class Multiverse:
         if home is not None and (founding := founding_in(home[1], home[0])) is not None:
             asked = founding.settings.with_limits_of(asked)
             paths = tuple(dict.fromkeys((*paths, *founding.realm_paths)))
+        self._home, self._realm_paths = home, paths
         self._doubling: ParanoidLane | None = _paranoid_lane(engine, paths) if paranoid else None
         try:
             self._set_up(
@@ -155,6 +157,7 @@ class Multiverse:
         engine = RayEngine.found(_a(str, name, "name"), address)
         mv = cls.__new__(cls)
         mv.name, mv._closed, mv._doubling = name, False, None
+        mv._home, mv._realm_paths = None, ()
         mv._set_up(engine)
         return mv
 
@@ -467,6 +470,21 @@ class Multiverse:
     def state_of(self, member_id: str) -> State:
         """A member's whole state at the present boundary."""
         return decode_state(self._call("capture", member_id))
+
+    def at(self, control_tick: int) -> Past:
+        """The boundary after a control tick that has been, before its commands, lived again in this process to look at.
+
+        Raises:
+            CommandRefusedError: it has not been yet, or this driver has not named the vault itself; see `Past` then.
+            EngineError: history cannot be lived again.
+        """
+        if self._home is None:
+            raise CommandRefusedError("the past is read from a vault that the driver names; see orchestration.pasts.")
+        present = self.boundary().control_tick
+        if isinstance(control_tick, int) and control_tick > present:
+            raise CommandRefusedError(f"control tick {control_tick} has not been yet: the clock stands at {present}.")
+        name, vault = self._home
+        return Past(vault, name, control_tick, self._realm_paths)
 
     def members(self) -> list[dict[str, Any]]:
         """Every member: id, kind, state, local tick, recovery level, process id, node."""

@@ -90,12 +90,14 @@ class Keyframes:
 
         self._store.write(write)
 
-    def latest(self, name: str, branch: str) -> LatestKeyframe:
+    def latest(self, name: str, branch: str, before: int | None = None) -> LatestKeyframe:
         """Reads the newest keyframe that is whole; see `Vault.latest_keyframe`."""
         damaged: list[str] = []
         key = _key(name, branch, 0, 0)
         try:
             for instant in self._found(key):
+                if before is not None and instant[0] >= before:
+                    continue
                 try:
                     found = self._whole(_key(name, branch, *instant))
                 except DamagedVaultError as error:

@@ -137,13 +137,18 @@ class Vault:
         """
         self._keyframes.save(name, epoch, keyframe)
 
-    def latest_keyframe(self, name: str, branch: str) -> LatestKeyframe:
+    def latest_keyframe(self, name: str, branch: str, before: int | None = None) -> LatestKeyframe:
         """The newest keyframe of a branch whose every document is what was written, and what is wrong with newer ones.
+
+        Args:
+            name: the multiverse.
+            branch: the history.
+            before: only boundaries before this control tick; None means all.
 
         Raises:
             VaultError: the vault cannot be read.
         """
-        return self._keyframes.latest(name, branch)
+        return self._keyframes.latest(name, branch, before)
 
     def close(self) -> None:
         """Waits for writes under way. A second time is no change."""

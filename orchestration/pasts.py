@@ -1,0 +1,104 @@
+"""Any past control tick: a boundary of a history, lived again in this process, to look at."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from actors import factories
+from actors.chronicles import founding_of
+from actors.clocks import MasterClock
+from actors.core.kernel.commands import Boundary, JournalEntry
+from actors.core.kernel.errors import VaultError
+from actors.core.kernel.events import Event
+from actors.core.kernel.settings import Settings
+from actors.core.kernel.states import State, decode_state
+from actors.lanes import LocalLane
+from actors.pasts import PastChronicle
+from actors.vaults.vaults import SQLITE_SCHEME, open_vault
+
+
+class Past:
+    """A history at the boundary after a control tick, before its commands: what was, to the same digest.
+
+    It is made from the newest keyframe before that boundary and the journal since, on the local engine; the multiverse
+    itself, which may be up meanwhile, is not asked and not disturbed. Nothing can be commanded here.
+
+    Args:
+        vault: where the history is kept: a SQLite file, or a PostgreSQL URL.
+        name: of the multiverse in it.
+        control_tick: which boundary; 0 is the beginning.
+        realm_paths: more folders with users' own realm modules than it was founded with.
+
+    Raises:
+        UnknownMultiverseError: the vault does not know it.
+        CommandRefusedError: history has not come so far.
+        VaultError: the vault cannot be used.
+        EngineError: history cannot be lived again: a member may do something else now, or the rules are others.
+    """
+
+    def __init__(self, vault: str | Path, name: str, control_tick: int, realm_paths: Sequence[str | Path] = ()) -> None:
+        file = str(vault).removeprefix(SQLITE_SCHEME)
+        if "://" not in file and not Path(file).is_file():  # looking makes nothing
+            raise VaultError(f"there is no vault file {file!r}; name the one that the history is kept in.")
+        with open_vault(vault) as opened:
+            founding = founding_of(opened, name)
+        paths = (*(str(path) for path in realm_paths), *(founding.realm_paths if founding is not None else ()))
+        factories.add_realm_paths(paths)
+        settings = Settings() if founding is None else founding.settings
+        self._clock = MasterClock(
+            settings, LocalLane(paths), chronicle=lambda: PastChronicle(open_vault(vault), name, control_tick)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forgets it."""
+        self._clock.close()
+
+    @property
+    def boundary(self) -> Boundary:
+        """Which boundary this is: branch, control tick, journal position."""
+        return self._clock.boundary()
+
+    def digest(self) -> str:
+        """Its digest, hexadecimal, as it was recorded then."""
+        return self._clock.digest()
+
+    def digest_chain(self) -> str:
+        """The digests of all control ticks up to here, folded; hexadecimal."""
+        return self._clock.status().chain
+
+    def get_multiverse_state(self) -> dict[str, Any]:
+        """What `Multiverse.get_multiverse_state` showed then."""
+        return self._clock.status().state
+
+    def query(self, member_id: str, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:
+        """What a member's view answered then."""
+        answer: Any = self._clock.query(member_id, verb, dict(arguments or {}))
+        return answer["value"]
+
+    def state_of(self, member_id: str) -> State:
+        """A member's whole state then."""
+        return decode_state(self._clock.capture(member_id))
+
+    def in_flight_to(self, member_id: str) -> list[Event]:
+        """Events that were under way to a member, in the order in which it heard them."""
+        return self._clock.in_flight_to(member_id)
+
+    def audit(self) -> dict[str, Any]:
+        """Totals until then; see `Multiverse.audit`."""
+        return self._clock.audit()
+
+    def journal(self) -> list[JournalEntry]:
+        """Every outside input until then."""
+        return self._clock.journal()
+
+    def __repr__(self) -> str:
+        return f"<Past {self.boundary.branch!r}, control tick {self.boundary.control_tick}>"
