@@ -36,7 +36,7 @@ lint: $(INSTALLED)
 	@$(BIN)/mypy
 
 tests: $(INSTALLED)
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
 
 bench: $(BENCH_INSTALLED)
 	@mkdir -p out

@@ -24,6 +24,14 @@ REALMS = ROOT / "tests" / "realms"
 sys.path.append(str(REALMS))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that share a cluster run in one process, those with a Ray of their own in another, and both begin first."""
+    for item in items:
+        if item.get_closest_marker("ray") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
+    items.sort(key=lambda item: item.get_closest_marker("ray") is None)
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """One cluster for all tests on Ray; every multiverse in it brings its own actors and takes them along."""

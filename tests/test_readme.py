@@ -77,6 +77,7 @@ def test_the_deaths_in_the_readme(ray_cluster, capsys):
 
 @pytest.mark.ray
 @pytest.mark.timeout(300)
+@pytest.mark.xdist_group("own ray")
 def test_the_two_commands(tmp_path):
     """`make demo` for real, with this interpreter's environment; of `make test`, which runs this, what it would do."""
     assert blocks(README, "console")[0].split("\n")[:2] == ["$ make demo", "$ make test"]

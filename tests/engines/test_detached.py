@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -242,7 +243,7 @@ def test_a_dead_driver_and_two_living_ones(tmp_path):
 
 
 def test_orders_outlive_the_clock_that_took_them(tmp_path):
-    folders = set(Path(gettempdir()).glob("soulfra-*"))
+    folders = left_behind()
     with Multiverse(1, engine="ray", realm_paths=[REALMS], local_tick_interval_ms=1) as mv:
         mv.register_game("a", RING)
         mv.start()
@@ -257,7 +258,12 @@ def test_orders_outlive_the_clock_that_took_them(tmp_path):
         assert mv.status().epoch == 3
     with Multiverse(1, engine="ray"):
         pass  # whoever opens a door sweeps away what doors of killed clocks have left
-    assert set(Path(gettempdir()).glob("soulfra-*")) <= folders
+    until(lambda: left_behind() <= folders)  # other tests have doors, too, for a moment
+
+
+def left_behind():
+    """What clocks and their doors have in the system's folder for temporary files."""
+    return {path for path in Path(gettempdir()).iterdir() if re.fullmatch(r"soulfra-(door-.*|[0-9a-f]{16})", path.name)}
 
 
 def test_drivers_in_threads_are_answered_once_whatever_dies():
@@ -381,10 +387,10 @@ def test_a_member_that_cannot_be_made_is_named_too(tmp_path):
 
 def test_a_clock_that_lives_its_history_again_says_so(tmp_path):
     with Multiverse(1, engine="ray", realm_paths=[REALMS]) as mv:
-        mv.register_game("slow", RING, params={"sleep_s": 0.03})
-        mv.run(8)
+        mv.register_game("slow", RING, params={"sleep_s": 0.1})
+        mv.run(4)
         mv.command("slow", "set_luck", {"luck": 1})
         os.kill(mv.about.process_id, signal.SIGKILL)
         line = told(mv, "living its history again", PATIENCE_S)
-        assert line.endswith("of 8")
-        assert mv.run(1)[-1].control_tick_id == 9
+        assert line.endswith("of 4")
+        assert mv.run(1)[-1].control_tick_id == 5

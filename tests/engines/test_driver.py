@@ -516,7 +516,9 @@ print("ended")
 """
 
 
-@pytest.mark.parametrize("name", ["local", pytest.param("ray", marks=pytest.mark.ray)])
+@pytest.mark.parametrize(
+    "name", ["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.xdist_group("own ray")])]
+)
 def test_a_second_interrupt_does_not_wait_for_a_hung_realm(name):
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, name, str(REALMS[0])],

@@ -136,6 +136,7 @@ def test_hash_seeds_and_vector_units_do_not_matter():
 
 
 @pytest.mark.ray
+@pytest.mark.xdist_group("own ray")
 def test_hash_seeds_do_not_matter_on_ray():
     """A cluster of its own, so that every worker has this hash seed and this processor."""
     plain = _run_elsewhere("local", PYTHONHASHSEED="0")

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.xdist_group("own ray")
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 SIMULATE = ["simulate", "--games", "2", "--control-ticks", "12", "--seed", "7", "--npcs", "20", "--json"]

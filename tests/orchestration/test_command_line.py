@@ -186,7 +186,9 @@ def interrupted(arguments, which, when="", after_s=0.0):
     return process.returncode, out, begun + err
 
 
-@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.ray)])
+@pytest.mark.parametrize(
+    "engine", ["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.xdist_group("own ray")])]
+)
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_with_the_summary(which, engine):
     """On Ray the cluster is this run's own; Ray's own handler of SIGTERM must not have the last word."""
