@@ -22,7 +22,8 @@ class Past:
     """A history at the boundary after a control tick, before its commands: what was, to the same digest.
 
     It is made from the newest keyframe before that boundary and the journal since, on the local engine; the multiverse
-    itself, which may be up meanwhile, is not asked and not disturbed. Nothing can be commanded here.
+    itself is not asked and not disturbed. Nothing can be commanded here. Of one that is up, `Multiverse.at` is to be asked: a
+    vault knows how far a history may be seen, which is a little further than a clock that runs has come.
 
     Args:
         vault: where the history is kept: a SQLite file, or a PostgreSQL URL.

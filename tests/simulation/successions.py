@@ -1,10 +1,11 @@
 """One world lived by real clocks that die, one after another, and by their real vault.
 
-Whoever asks (the driver) holds on to what it was told: when a clock is gone it makes another one on the same vault, lets
-it catch up with what it has seen, and asks again under the same name what was not answered. A clock that is overtaken
-lives on in the midst of what it was doing, on the same thread: its successor is made inside of it.
+Whoever asks (the driver) holds on to what it was told: when a clock is gone it makes another one on the same vault, which
+must stand no earlier than what was seen, and asks again under the same name what was not answered. A clock that is
+overtaken lives on in the midst of what it was doing, on the same thread: its successor is made inside of it.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -336,7 +337,7 @@ def _ids(metrics: list[Metrics]) -> set[int]:
     return {one.control_tick_id for one in metrics}
 
 
-class Succession:
+class Succession(ABC):
     """A course lived by whatever clocks there are.
 
     Attributes:
@@ -382,28 +383,29 @@ class Succession:
             if at - self._in_error_since.setdefault(member_id, at) >= RESTARTED_AFTER_CONTROL_TICKS:
                 self.replies += self.ask_round([RestartGame(member_id)])
 
+    @abstractmethod
     def advance(self, control_tick: int) -> None:
         """Asks for control ticks up to this one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ask_round(self, commands: list[ClockCommand]) -> list[Reply]:
         """Asks for commands that wait for one boundary together."""
-        raise NotImplementedError
 
+    @abstractmethod
     def digest(self) -> str:
         """Asks for the digest of this boundary."""
-        raise NotImplementedError
 
+    @abstractmethod
     def those_in_error(self) -> list[str]:
         """Asks who is in error."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rest(self) -> None:
         """What happens while nobody asks."""
 
+    @abstractmethod
     def end(self) -> None:
         """Looks at what is left."""
-        raise NotImplementedError
 
     def take_stock(self, clock: MasterClock) -> None:
         """Notes where a clock stands."""
@@ -455,6 +457,9 @@ class CalmSuccession(Succession):
     def those_in_error(self) -> list[str]:
         """See `Succession`."""
         return _in_error(self._clock)
+
+    def rest(self) -> None:
+        """See `Succession`: nothing does."""
 
     def end(self) -> None:
         """See `Succession`."""

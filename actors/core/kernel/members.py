@@ -186,7 +186,7 @@ class Turn:
         handling: the event that a reaction rule is handling.
         command_id: of the command being carried out, or "".
 
-    What was said and entered so far can be read, and changed by the methods only.
+    What was said and entered is changed by the methods only.
     """
 
     __slots__ = (

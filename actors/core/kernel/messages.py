@@ -10,13 +10,13 @@
 What cannot be read is refused without harm: `unpack` raises, and whoever reads decides.
 """
 
-from hashlib import sha256
 from typing import Annotated, TypeVar
 
 import msgspec
 
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import MemberSpec
+from actors.core.kernel.digests import digest_of
 from actors.core.kernel.errors import ProtocolError
 from actors.core.kernel.members import Birth, Contract, Grant, Outbox
 
@@ -165,7 +165,7 @@ def answered_as(answer: Answer) -> bytes:
     if last.digest:
         return last.digest
     said = [(one.number, one.local_tick, one.events, one.results, one.ledger) for one in answer.outboxes]
-    return sha256(_said_encoder.encode(said)).digest()
+    return digest_of(_said_encoder.encode(said))
 
 
 def packed(parcel: bytes | Message) -> bytes:
