@@ -6,25 +6,41 @@ a thread of their own while the world runs on; they only shorten the way back.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from actors.core.kernel.commands import Boundary, JournalEntry
-from actors.core.kernel.errors import EngineError, SoulfraError
+from actors.core.kernel.errors import DamagedVaultError, EngineError, SoulfraError
 from actors.core.kernel.keeping import KeptTable
 from actors.core.kernel.settings import Settings
-from actors.vaults.records import JournalRow, Keyframe, LatestKeyframe
+from actors.core.kernel.states import borders_of
+from actors.core.kernel.ticking import TickRecord
+from actors.vaults.records import (
+    INTERVAL,
+    Branch,
+    Chains,
+    JournalRow,
+    Keyframe,
+    Snapshot,
+    Stretch,
+    head_of,
+    path_of,
+)
 from actors.vaults.vaults import Vault, open_vault
 
-KEYFRAME_INTERVAL_S = 5.0
-"""How long the clock may have run since the last keyframe: a successor repeats about as much."""
+KEYFRAME_AFTER_WORK_S = 0.5
+"""How much the clock may have lived since the last keyframe, in seconds of its control ticks: who takes over, or looks at
+the past, repeats about as much."""
 KEYFRAME_SHARE = 20
 """Writing keyframes may take one part in so many of the time."""
 TABLES = "clock"
 ORDERS = "@orders"
 """The branch of a vault's journal with what was decided about running and standing; no part of any history."""
-MEMBER_PREFIX = "member "
+MEMBER_PREFIX, STATE_PREFIX = "member ", "state "
+"""Documents of a keyframe: what is kept of a member, and its checkpoint's state, which is the large part."""
+
+NO_CHAINS = Chains(0, b"")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_entry = msgspec.msgpack.Decoder(JournalEntry).decode
@@ -58,6 +74,7 @@ class Chronicle:
         epoch: this clock's; every clock before it is stale.
         founding: what the multiverse was founded with.
         resumes: whether there is history to go on from.
+        branch: which of its histories this is.
     """
 
     def __init__(self, vault: Vault | None, name: str, founding: Founding) -> None:
@@ -65,7 +82,13 @@ class Chronicle:
         self.name = self._name = name
         self.epoch, self.founding, self.resumes = 1, founding, False
         self._written = self._orders = 0
-        self._keyframe_due = time.monotonic() + KEYFRAME_INTERVAL_S
+        self._worked_s = self._keyframe_took_s = 0.0
+        self._lived: list[bytes] = []
+        self._lived_since = 1
+        self._taken: list[Snapshot] = []
+        self._owed: tuple[Chains | None, list[Snapshot]] = (None, [])
+        self._recorded = "", NO_CHAINS
+        self._limits, self._paths = founding.settings, founding.realm_paths
         self._keyframe_writer: threading.Thread | None = None
         self._keyframe_error = ""
         self._damage: tuple[str, ...] = ()
@@ -73,6 +96,33 @@ class Chronicle:
             opened = vault.begin_epoch(name, _encode(founding))
             self.epoch, self.resumes = opened.epoch, not opened.created
             self.founding = _read_founding(opened.founding, vault.where)
+        self._follow((vault.head(name) if vault is not None else "") or self.founding.settings.branch)
+
+    def _follow(self, branch: str, known: Sequence[Branch] | None = None) -> None:
+        """This is the history of a branch from here on."""
+        self.branch = branch
+        self.path = path_of(self.branches() if known is None else known, branch)
+        self._lived, self._owed, self._recorded = [], (None, []), ("", NO_CHAINS)
+
+    @property
+    def settings(self) -> Settings:
+        """What this history depends on, and the limits that its clock was given."""
+        return msgspec.structs.replace(self.founding.settings.with_limits_of(self._limits), branch=self.branch)
+
+    @property
+    def left_at(self) -> int:
+        """The control tick at which this branch left another one; 0 for the first one."""
+        return 0 if len(self.path) < 2 or self.path[-2].until is None else self.path[-2].until[0]
+
+    @property
+    def vault(self) -> Vault | None:
+        """Where it is written, to be read."""
+        return self._vault
+
+    @property
+    def realm_paths(self) -> tuple[str, ...]:
+        """Users' folders for factories."""
+        return tuple(dict.fromkeys((*self._paths, *self.founding.realm_paths)))
 
     @property
     def remembers(self) -> bool:
@@ -131,11 +181,71 @@ class Chronicle:
             self._vault.append(self._name, self.epoch, [row])
             self._orders += 1
 
+    # -------------------------------------------------------------------------------------------------- the tree
+
+    def branches(self) -> list[Branch]:
+        """Every history that left another one, in the order in which they did."""
+        return [] if self._vault is None else self._vault.branches(self._name)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Every snapshot, in the order in which they were taken; those that came round are written down first.
+
+        Raises:
+            VaultError: the vault cannot be read or written.
+        """
+        if self._vault is None:
+            return []
+        self.finish()
+        chains, owed = self._owed
+        if taken := owed + self._taken:
+            self._vault.take_snapshots(self._name, self.epoch, taken)
+            self._owed, self._taken = (chains, []), []
+        return self._vault.snapshots(self._name)
+
+    def leave(self, branch: Branch) -> Branch:
+        """Lets this be the history of a new branch from here on; durable when it returns.
+
+        Raises:
+            StaleEpochError: another clock has taken over; nothing was written.
+            VaultError: it could not be written.
+        """
+        if self._vault is None:
+            raise EngineError("what is written nowhere has no branches.")
+        self.finish()
+        left = self._vault.leave(self._name, self.epoch, branch)
+        self._follow(left.branch)
+        self._written = left.position
+        return left
+
+    def select(self, branch: str, position: int) -> None:
+        """Lets this be the history of a branch that is there, whose journal ends at a position."""
+        if self._vault is not None:
+            self.finish()
+            self._vault.select(self._name, self.epoch, branch)
+            self._follow(branch)
+            self._written = position
+
+    def take_snapshot(self, snapshot: Snapshot) -> Snapshot:
+        """Writes a snapshot down; durable when it returns.
+
+        Raises:
+            CommandRefusedError: its name is taken.
+            VaultError: it could not be written.
+        """
+        if self._vault is None:
+            raise EngineError("what is written nowhere has no snapshots.")
+        return self._vault.take_snapshots(self._name, self.epoch, [snapshot])[0]
+
+    def delete_snapshot(self, snapshot: str) -> None:
+        """Forgets a snapshot; see `Vault.delete_snapshot`."""
+        if self._vault is not None:
+            self._vault.delete_snapshot(self._name, self.epoch, snapshot)
+
     # ------------------------------------------------------------------------------------------------------ marks
 
     def marked(self) -> int:
         """How far somebody may have seen this history; whoever takes over lives as far before anything new is done."""
-        return 0 if self._vault is None else self._vault.marked(self._name, self.founding.settings.branch)
+        return 0 if self._vault is None else self._vault.marked(self._name, self.branch)
 
     def mark(self, control_tick: int) -> None:
         """Lets history be seen so far, and no further.
@@ -145,7 +255,7 @@ class Chronicle:
             VaultError: it could not be written.
         """
         if self._vault is not None:
-            self._vault.mark(self._name, self.epoch, self.founding.settings.branch, control_tick)
+            self._vault.mark(self._name, self.epoch, self.branch, control_tick)
 
     # --------------------------------------------------------------------------------------------------- writing
 
@@ -173,20 +283,48 @@ class Chronicle:
         else:
             kind = type(command).__name__
             subject = str(getattr(command, "member_id", "") or getattr(command, "realm_id", ""))
-        branch = self.founding.settings.branch
-        return JournalRow(branch, entry.position, entry.control_tick, entry.command_id, kind, subject, _encode(entry))
+        return JournalRow(
+            self.branch, entry.position, entry.control_tick, entry.command_id, kind, subject, _encode(entry)
+        )
+
+    def note(self, record: TickRecord, position: int, worked_s: float) -> None:
+        """Takes in what a control tick came to; it is written down with the next keyframe.
+
+        Args:
+            record: of the control tick.
+            position: of the journal, at its boundary before its commands.
+            worked_s: how long it took.
+        """
+        if self._vault is None:
+            return
+        self._worked_s += worked_s
+        tick = record.control_tick_id
+        if tick <= self.left_at:  # lived again on the way to where it left
+            return
+        if not self._lived:
+            self._lived_since = tick
+        self._lived.append(head_of(record.chain))
+        interval = self._limits.snapshot_interval_control_ticks
+        if interval and tick % interval == 0:
+            reason = f"every {interval} control ticks"
+            name = f"{self.branch}@{tick}"
+            self._taken.append(Snapshot(name, self.branch, tick, position, record.digest.hex(), reason, INTERVAL))
 
     def keyframe_is_due(self) -> bool:
         """Whether somebody should offer a keyframe now."""
         writer = self._keyframe_writer
         return (
             self._vault is not None
-            and time.monotonic() >= self._keyframe_due
+            and self._worked_s >= max(KEYFRAME_AFTER_WORK_S, KEYFRAME_SHARE * self._keyframe_took_s)
             and (writer is None or not writer.is_alive())
         )
 
-    def write_keyframe(self, boundary: Boundary, standing: Standing) -> None:
+    def write_keyframe(self, boundary: Boundary, stand: Callable[[], Standing]) -> None:
         """Writes a boundary down, in the background.
+
+        Args:
+            boundary: where the clock stands.
+            stand: says how it stands there; asked at once.
 
         Raises:
             EngineError: the journal up to it has not been sealed.
@@ -195,27 +333,40 @@ class Chronicle:
             raise EngineError(
                 f"a keyframe of journal position {boundary.position} cannot be written: {self._written} is durable."
             )
+        begun = time.monotonic()
+        standing = stand()
+        owed, taken = self._owed
+        lived = Chains(self._lived_since, b"".join(self._lived)) if self._lived else None
+        if owed is not None and lived is not None:
+            lived = Chains(owed.first_tick, owed.chains + lived.chains)
+        lived, taken = lived or owed, taken + self._taken
+        self._taken, self._lived, self._worked_s, self._owed = [], [], 0.0, (None, [])
         self._keyframe_writer = threading.Thread(
-            target=self._save,
-            args=(boundary.control_tick, boundary.position, standing),
-            name="soulfra-keyframe",
-            daemon=True,
+            target=self._save, args=(boundary, standing, lived, taken, begun), name="soulfra-keyframe", daemon=True
         )
         self._keyframe_writer.start()
 
-    def _save(self, control_tick: int, position: int, standing: Standing) -> None:
-        begun = time.monotonic()
-        documents = {TABLES: standing.tables}
-        documents |= {MEMBER_PREFIX + member_id: _encode(kept) for member_id, kept in standing.members.items()}
+    def _save(
+        self, boundary: Boundary, standing: Standing, lived: Chains | None, taken: list[Snapshot], begun: float
+    ) -> None:
+        documents, borders = {TABLES: standing.tables}, {}
+        for member_id, kept in standing.members.items():
+            if (checkpoint := kept.checkpoint) is not None:
+                name, state = STATE_PREFIX + member_id, checkpoint.document
+                documents[name], borders[name] = state, borders_of(state)
+                empty = msgspec.structs.replace(checkpoint, document=b"")
+                kept = msgspec.structs.replace(kept, checkpoint=empty)
+            documents[MEMBER_PREFIX + member_id] = _encode(kept)
+        keyframe = Keyframe(boundary.branch, boundary.control_tick, boundary.position, documents)
         try:
             if self._vault is not None:
-                branch = self.founding.settings.branch
-                self._vault.save_keyframe(self._name, self.epoch, Keyframe(branch, control_tick, position, documents))
+                if taken:
+                    self._vault.take_snapshots(self._name, self.epoch, taken)
+                self._vault.save_keyframe(self._name, self.epoch, keyframe, borders, lived, self._limits.keyframes_max)
             self._keyframe_error = ""
         except SoulfraError as error:  # history is whole without it
-            self._keyframe_error = error.message
-        took_s = time.monotonic() - begun
-        self._keyframe_due = time.monotonic() + max(KEYFRAME_INTERVAL_S, KEYFRAME_SHARE * took_s)
+            self._keyframe_error, self._owed = error.message, (lived, taken)
+        self._keyframe_took_s = time.monotonic() - begun
 
     # --------------------------------------------------------------------------------------------------- reading
 
@@ -223,20 +374,43 @@ class Chronicle:
         """The newest boundary that was written down whole; None if history has to be lived again from its birth."""
         if self._vault is None:
             return None
-        return self._standing_in(self._vault.latest_keyframe(self._name, self.founding.settings.branch))
+        return self._standing_in(self._vault)
 
-    def _standing_in(self, latest: LatestKeyframe) -> Standing | None:
-        keyframe = latest.keyframe
+    def _standing_in(self, vault: Vault) -> Standing | None:
+        keyframe: Keyframe | None = None
+        damaged: list[str] = []
+        for stretch in reversed(self.path):
+            latest = vault.latest_keyframe(self._name, stretch.branch, stretch.until)
+            damaged += latest.damaged
+            if (keyframe := latest.keyframe) is not None:
+                break
         since = "its birth" if keyframe is None else f"control tick {keyframe.control_tick}"
-        self._damage = tuple(f"{what} Its history was lived again since {since}." for what in latest.damaged)
+        self._damage = tuple(f"{what} Its history was lived again since {since}." for what in damaged)
         if keyframe is None:
             return None
+        documents = keyframe.documents
         members = {
-            name.removeprefix(MEMBER_PREFIX): _decode_kept(document)
-            for name, document in keyframe.documents.items()
+            name.removeprefix(MEMBER_PREFIX): _kept(document, documents.get(STATE_PREFIX + name[len(MEMBER_PREFIX) :]))
+            for name, document in documents.items()
             if name.startswith(MEMBER_PREFIX)
         }
-        return Standing(keyframe.documents[TABLES], members)
+        return Standing(documents[TABLES], members)
+
+    def recorded_chain(self, control_tick: int) -> bytes:
+        """The head of the digest chain after a control tick of this history; empty if it is not written down.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        return b"" if self._vault is None else self._recorded_in(self._vault, control_tick)
+
+    def _recorded_in(self, vault: Vault, control_tick: int) -> bytes:
+        branch = next(one.branch for one in self.path if one.until is None or control_tick <= one.until[0])
+        of, chains = self._recorded
+        if of != branch or not chains.after(control_tick):
+            chains = vault.chains(self._name, branch, control_tick) or NO_CHAINS
+            self._recorded = branch, chains
+        return chains.after(control_tick)
 
     def entries(self, after: int = 0) -> Iterator[JournalEntry]:
         """The journal after a position, as far as it is in the vault.
@@ -245,7 +419,7 @@ class Chronicle:
             VaultError: it cannot be read.
         """
         if self._vault is not None:
-            yield from entries_in(self._vault, self._name, self.founding.settings.branch, after)
+            yield from entries_in(self._vault, self._name, self.path, after)
 
     def entries_since(self, position: int) -> list[JournalEntry]:
         """The journal after the boundary of a keyframe.
@@ -280,14 +454,41 @@ class Chronicle:
             self._vault.close()
 
 
-def entries_in(vault: Vault, name: str, branch: str, after: int = 0) -> Iterator[JournalEntry]:
-    """The journal of a branch after a position.
+def entries_in(vault: Vault, name: str, path: Sequence[Stretch], after: int = 0) -> Iterator[JournalEntry]:
+    """The journal of a history after a position.
+
+    Args:
+        vault: where.
+        name: of the multiverse.
+        path: of which branches' parts the history consists.
+        after: the position.
 
     Raises:
+        DamagedVaultError: rows are missing.
         VaultError: it cannot be read.
     """
-    for row in vault.rows(name, branch, after):
-        yield _decode_entry(row.payload)
+    reached = after
+    for stretch in path:
+        last = None if stretch.until is None else stretch.until[1]
+        if last is not None and last <= reached:
+            continue
+        for row in vault.rows(name, stretch.branch, reached):
+            if last is not None and row.position > last:
+                break
+            reached = row.position
+            yield _decode_entry(row.payload)
+        if last is not None and reached < last:
+            raise DamagedVaultError(
+                f"{vault.where}: the journal of branch {stretch.branch!r} of {name!r} ends at position {reached}, and "
+                f"history that left it goes on after {last}; rows are missing. Restore a copy."
+            )
+
+
+def _kept(document: bytes, state: bytes | None) -> KeptTable:
+    kept = _decode_kept(document)
+    if state is None or kept.checkpoint is None:
+        return kept
+    return msgspec.structs.replace(kept, checkpoint=msgspec.structs.replace(kept.checkpoint, document=state))
 
 
 def founding_in(vault: str, name: str) -> Founding | None:

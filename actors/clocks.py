@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -19,8 +19,8 @@ import msgspec
 
 from actors.chronicles import Chronicle, Standing, no_chronicle
 from actors.core.kernel.addresses import PLAYERS
-from actors.core.kernel.codec import Plain, encode
-from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, MemberSpec, Reply
+from actors.core.kernel.codec import Plain
+from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, Reply
 from actors.core.kernel.effects import Script, T
 from actors.core.kernel.errors import (
     CommandRefusedError,
@@ -39,11 +39,11 @@ from actors.core.kernel.keeping import Recovery
 from actors.core.kernel.lanes import Lane
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import SEED_MAX, Settings
-from actors.core.kernel.tables import restore_tables, tables_of
+from actors.core.kernel.tables import tables_of
 from actors.core.kernel.ticking import TickRecord
 from actors.core.kernel.windows import control_ticks_script
 from actors.logbooks import Logbook, Row
-from actors.replays import Replay
+from actors.replays import REGISTRY, Replay
 from actors.schedules import Lateness, Schedule
 
 METRICS_KEPT_MAX = 100_000
@@ -69,8 +69,6 @@ MARK_AHEAD_S, MARK_AHEAD_CONTROL_TICKS = 2.0, 1_000
 """How far ahead of a run it is written down that history may be seen, in real time and without."""
 WAITING_SAYS_SO_AFTER_S = 0.5
 """A clock that waits explains itself within a second; half of it is for asking."""
-
-REGISTRY = MemberSpec("actors.core.players.registry:PlayerRegistry", encode({}))
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -205,7 +203,7 @@ class MasterClock:
             if self._open_chronicle is not None:
                 self._taking_up = "opening its vault"
                 self._chronicle = self._open_chronicle()
-                self._sequencer = Sequencer(self._chronicle.founding.settings, self._chronicle.epoch)
+                self._sequencer = Sequencer(self._chronicle.settings, self._chronicle.epoch)
             self._ordered = self._chronicle.standing_order()
             if self._chronicle.resumes:
                 self._resume()
@@ -366,11 +364,20 @@ class MasterClock:
 
     # --------------------------------------------------------------------------------------------------- taking over
 
+    @contextlib.contextmanager
+    def _busy(self, doing: str) -> Iterator[None]:
+        """Says what the clock does meanwhile."""
+        self._taking_up = doing
+        try:
+            yield
+        finally:
+            self._taking_up = ""
+
     def _write_keyframe(self) -> None:
         """Writes this boundary down and waits for it: whoever takes over has nothing to live again."""
         if self._chronicle.remembers:
             self._chronicle.finish()
-            self._chronicle.write_keyframe(self._sequencer.boundary, self._standing())
+            self._chronicle.write_keyframe(self._sequencer.boundary, self._standing)
             self._chronicle.finish()
 
     def _standing(self) -> Standing:
@@ -379,25 +386,22 @@ class MasterClock:
     def _resume(self) -> None:
         """Takes up where the clock before this one stood: the last keyframe, then everything since once more."""
         begun = time.monotonic()
-        self._taking_up = "reading its history"
-        standing = self._chronicle.latest_standing()
-        if standing is None:
-            self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
-        else:
-            restore_tables(self._sequencer, standing.tables)
-            self._taking_up = f"bringing back its members at control tick {self._sequencer.control_tick}"
-            self._fleet.restore(standing.members)
-        first = self._sequencer.control_tick
-        entries = self._chronicle.entries_since(self._sequencer.position)
-        self._chronicle.resume_after(entries[-1].position if entries else self._sequencer.position)
+        replay = self._replay()
+        first = 0
+
+        def say(doing: str) -> None:
+            nonlocal first
+            self._taking_up, first = doing, self._sequencer.control_tick
+
+        replay.take_up(self._chronicle, say)
         self._marked = self._chronicle.marked()
-        self._replay().run(entries, self._marked)
         elapsed_ms = (time.monotonic() - begun) * 1e3
         lived = self._sequencer.control_tick - first
         self._fleet.recoveries.append(Recovery(CLOCK, self._sequencer.control_tick, RESTARTED, elapsed_ms, lived))
 
     def _replay(self) -> Replay:
-        return Replay(self._sequencer, self._fleet, self._perform, self._live, self._tell_progress)
+        sequencer, fleet, recorded = self._sequencer, self._fleet, self._chronicle.recorded_chain
+        return Replay(sequencer, fleet, self._perform, self._live, self._tell_progress, recorded)
 
     def _tell_progress(self, control_tick: int, last: int) -> None:
         self._taking_up = f"living its history again: control tick {control_tick} of {last}"
@@ -611,13 +615,13 @@ class MasterClock:
         if self._sequencer.journal and (lost := self._seal()) is not None:
             raise lost
         if self._chronicle.keyframe_is_due():
-            self._chronicle.write_keyframe(self._sequencer.boundary, self._standing())
+            self._chronicle.write_keyframe(self._sequencer.boundary, self._standing)
         if time.monotonic() - self._described_at >= DESCRIBE_INTERVAL_S:
             self._state = self._describe()
         return metrics
 
     def _live(self, control_ticks_max: int) -> list[Metrics]:
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), self._sequencer.position
         self._ticking = True
         try:
             records = self._perform(control_ticks_script(self._sequencer, control_ticks_max))
@@ -625,7 +629,10 @@ class MasterClock:
             self._ticking = False
         elapsed_ms = (time.perf_counter() - begun) * 1e3 / len(records)
         metrics = []
+        decided = [entry.control_tick for entry in self._sequencer.journal if entry.position > before]
         for record in records:
+            position = before + sum(tick <= record.control_tick_id for tick in decided)
+            self._chronicle.note(record, position, elapsed_ms / 1e3)
             self._logbook.note(record)
             self._propagated = record.events_propagated
             self._elapsed_total_ms += elapsed_ms
@@ -634,11 +641,7 @@ class MasterClock:
 
     def _perform(self, script: Script[T]) -> T:
         try:
-            effect = next(script)
-            while True:
-                effect = script.send(self._fleet.perform(effect))
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
+            return self._fleet.carry_out(script)
         except BaseException as error:  # half of it is done, and nobody knows which half: no boundary to go on from
             self._broken = f"{type(error).__name__}: {error}".rstrip(": .")
             raise

@@ -47,6 +47,12 @@ class Logbook:
             self._bytes -= len(self._pages.popleft()) + PAGE_OVERHEAD_BYTES
             self.rows_dropped += self._rows.popleft()
 
+    def rewind(self, control_tick: int) -> None:
+        """Lets the records of all later control ticks go: they are of another history from here on."""
+        while self._pages and _decode(self._pages[-1]).control_tick_id > control_tick:
+            self._bytes -= len(self._pages.pop()) + PAGE_OVERHEAD_BYTES
+            self._rows.pop()
+
     def records(self) -> list[TickRecord]:
         """The records, oldest first. May be asked from another thread."""
         return [_decode(page) for page in self._pages.copy()]

@@ -1,56 +1,144 @@
-"""The past: a history that was, up to some control tick, for whoever wants to look. Nothing is written."""
+"""The past: a history that was, up to some boundary, for whoever wants to look or to go back. Nothing is written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Self
 
 from actors.chronicles import Chronicle, Standing, entries_in, founding_of
-from actors.core.kernel.commands import JournalEntry
-from actors.core.kernel.errors import CommandRefusedError, UnknownMultiverseError
+from actors.core.kernel.commands import Boundary, JournalEntry
+from actors.core.kernel.errors import CommandRefusedError, UnknownBranchError, UnknownMultiverseError
+from actors.core.kernel.fleets import Fleet
+from actors.core.kernel.sequencing import Sequencer
+from actors.core.kernel.tables import tables_of
+from actors.core.kernel.ticking import occasion_of
+from actors.core.kernel.windows import control_ticks_script
+from actors.lanes import LocalLane
+from actors.replays import Replay
+from actors.vaults.checks import NUMBER_MAX
+from actors.vaults.records import Branch, Instant, Stretch
 from actors.vaults.vaults import Vault
 
 
 class PastChronicle(Chronicle):
-    """What a vault holds of a history before its commands at a control tick. Whoever lives in the present is not disturbed.
+    """What a vault holds of a history up to some boundary. Whoever lives in the present is not disturbed.
 
     Args:
-        vault: where; closed with this.
+        vault: where.
         name: of the multiverse.
-        control_tick: the boundary to come to: after this control tick, before its commands.
+        control_tick: the boundary to come to is that after this control tick.
+        branch: of which history; "" for the one that the multiverse lives on.
+        position: of the last journal entry to carry out there; None for the boundary before all commands.
+        closes: whether the vault is closed with this.
 
     Raises:
         UnknownMultiverseError: the vault does not know it.
+        UnknownBranchError: it has no such branch.
         CommandRefusedError: history has not come so far.
     """
 
-    def __init__(self, vault: Vault, name: str, control_tick: int) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        name: str,
+        control_tick: int,
+        branch: str = "",
+        position: int | None = None,
+        *,
+        closes: bool = False,
+    ) -> None:
         founding = founding_of(vault, name)
         if founding is None:
             known = ", ".join(one.name for one in vault.multiverses()) or "none"
             raise UnknownMultiverseError(f"{vault.where} has no multiverse {name!r}; it has {known}.")
+        self._past, self._position, self._closes = vault, position, closes
         super().__init__(None, name, founding)
-        branch = founding.settings.branch
-        reached = vault.marked(name, branch)
+        branches = vault.branches(name)
+        self._follow(checked_branch(name, branches, branch or vault.head(name) or self.branch, self.branch), branches)
+        reached = vault.marked(name, self.branch)
         if isinstance(control_tick, bool) or not isinstance(control_tick, int) or not 0 <= control_tick <= reached:
             raise CommandRefusedError(
-                f"the history of {name!r} reaches from control tick 0 to {reached}, so there is no {control_tick!r} in it."
+                f"the history of {name!r} on branch {self.branch!r} reaches from control tick 0 to {reached}, so there is no "
+                f"{control_tick!r} in it."
             )
         self.resumes = True
-        self._past, self._branch, self._control_tick = vault, branch, control_tick
+        self.epoch = next(one.epoch for one in vault.multiverses() if one.name == name)  # seats obey none before theirs
+        self._control_tick = control_tick
+        self._whole_path = self.path
+        until = (control_tick, -1 if position is None else position)
+        self.path = [
+            one if one.until is not None and one.until <= until else Stretch(one.branch, until) for one in self.path
+        ]
+
+    @classmethod
+    def end_of(cls, vault: Vault, name: str, branch: str) -> Self:
+        """The end of a branch that the multiverse does not live on."""
+        return cls(vault, name, vault.marked(name, branch), branch, NUMBER_MAX)
+
+    def owner_of(self, instant: Instant) -> str:
+        """The branch that a boundary of this history is part of."""
+        return next(one.branch for one in self._whole_path if one.until is None or instant <= one.until)
 
     def latest_standing(self) -> Standing | None:
-        """See `Chronicle`: the newest before the control tick."""
-        return self._standing_in(self._past.latest_keyframe(self.name, self._branch, self._control_tick))
+        """See `Chronicle`: the newest at or before the boundary."""
+        return self._standing_in(self._past)
 
     def entries(self, after: int = 0) -> Iterator[JournalEntry]:
-        """See `Chronicle`: those before the control tick's own."""
-        for entry in entries_in(self._past, self.name, self._branch, after):
-            if entry.control_tick >= self._control_tick:
+        """See `Chronicle`: those up to the boundary."""
+        for entry in entries_in(self._past, self.name, self._whole_path, after):
+            if entry.control_tick > self._control_tick or self._is_later(entry):
                 return
             yield entry
+
+    def _is_later(self, entry: JournalEntry) -> bool:
+        if self._position is None:  # what was decided in the control tick itself is part of it
+            decided = entry.decision is not None and entry.decision.occasion == occasion_of(self._control_tick)
+            return entry.control_tick == self._control_tick and not decided
+        return entry.position > self._position
+
+    def recorded_chain(self, control_tick: int) -> bytes:
+        """See `Chronicle`."""
+        return self._recorded_in(self._past, control_tick)
 
     def marked(self) -> int:
         """See `Chronicle`: where to come to."""
         return self._control_tick
 
     def close(self) -> None:
-        """Closes the vault."""
-        self._past.close()
+        """See `Chronicle`."""
+        if self._closes:
+            self._past.close()
+
+
+def checked_branch(name: str, branches: Sequence[Branch], branch: str, first: str) -> str:
+    """`branch`, if the multiverse has one of that name.
+
+    Raises:
+        UnknownBranchError: it has not.
+    """
+    known = [first, *(one.branch for one in branches)]
+    if branch not in known:
+        raise UnknownBranchError(f"{name!r} has no branch {branch!r}; it has {', '.join(known)}.")
+    return branch
+
+
+def standing_at(chronicle: PastChronicle, realm_paths: tuple[str, ...]) -> tuple[Boundary, Standing]:
+    """How everything stood at a boundary: lived again in this process.
+
+    Raises:
+        SoulfraError: it cannot be.
+    """
+    settings, lane = chronicle.settings, LocalLane(realm_paths)
+    sequencer, fleet = Sequencer(settings, chronicle.epoch), Fleet(settings, lane)
+
+    try:
+        replay = Replay(
+            sequencer,
+            fleet,
+            fleet.carry_out,
+            lambda control_ticks: fleet.carry_out(control_ticks_script(sequencer, control_ticks)),
+            recorded=chronicle.recorded_chain,
+        )
+        replay.take_up(chronicle)
+        replay.check_repeatable()
+        return sequencer.boundary, Standing(tables_of(sequencer), fleet.tables())
+    finally:
+        fleet.close()

@@ -20,13 +20,13 @@ from actors.clocks import (
     REALTIME,
     VAULT_PATIENCE_S,
     VAULT_RETRY_S,
-    MasterClock,
     Pace,
 )
 from actors.core.kernel.errors import EngineError, SoulfraError, UnreachableVaultError
 from actors.core.kernel.settings import Settings
 from actors.ray_lanes import RayLane
 from actors.ray_nodes import Node, NodeWatch, seconds_left
+from actors.tree_clocks import TreeClock
 from actors.vaults.vaults import POSTGRES_SCHEMES, open_vault
 from actors.zmq_lanes import ZmqLane
 
@@ -60,7 +60,7 @@ class Home(msgspec.Struct, frozen=True):
         return not self.vault.startswith(POSTGRES_SCHEMES)
 
 
-class RayClock(MasterClock):
+class RayClock(TreeClock):
     """See `MasterClock`. Ray restarts it when its process dies; it then takes up where it stood, and runs if it ran.
 
     Args:

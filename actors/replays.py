@@ -7,12 +7,19 @@ journaled: what comes out must be what the journal says, or the replay ends ther
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from actors.core.kernel.commands import Decision, JournalEntry
+from actors.chronicles import Chronicle
+from actors.core.kernel.addresses import PLAYERS
+from actors.core.kernel.codec import encode
+from actors.core.kernel.commands import Decision, JournalEntry, MemberSpec
 from actors.core.kernel.effects import Script
 from actors.core.kernel.errors import EngineError
 from actors.core.kernel.fleets import DEATHS_MAX, Fleet
 from actors.core.kernel.members import NONE
 from actors.core.kernel.sequencing import Sequencer
+from actors.core.kernel.tables import restore_tables
+from actors.vaults.records import head_of
+
+REGISTRY = MemberSpec("actors.core.players.registry:PlayerRegistry", encode({}))
 
 DEATHS_LIVING_AGAIN_MAX = 10
 """Of a member's hosts within one grant that it is known to have survived: so the grant is not to blame."""
@@ -27,6 +34,7 @@ class Replay:
         perform: carries out a script.
         live: lives so many control ticks.
         tell: is told the control tick, before each step, and the last one.
+        recorded: the head of the digest chain after a control tick; empty where it is not written down.
     """
 
     def __init__(
@@ -36,14 +44,38 @@ class Replay:
         perform: Callable[[Script[Any]], Any],
         live: Callable[[int], object],
         tell: Callable[[int, int], None] = lambda control_tick, last: None,
+        recorded: Callable[[int], bytes] = lambda control_tick: b"",
     ) -> None:
         self._sequencer = sequencer
         self._fleet = fleet
         self._perform = perform
         self._live = live
         self._tell = tell
+        self._recorded = recorded
         self._known: dict[int, Decision | None] = {}
         self._last = 0
+
+    def take_up(self, chronicle: Chronicle, say: Callable[[str], None] = lambda doing: None) -> None:
+        """Comes to where a history stands: from its newest boundary that is written down whole, or from its birth.
+
+        Args:
+            chronicle: the history.
+            say: is told what is being done, for people.
+
+        Raises:
+            SoulfraError: it cannot be read, or lived again.
+        """
+        say("reading its history")
+        standing = chronicle.latest_standing()
+        if standing is None:
+            self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
+        else:
+            restore_tables(self._sequencer, standing.tables)
+            say(f"bringing back its members at control tick {self._sequencer.control_tick}")
+            self._fleet.restore(standing.members)
+        entries = chronicle.entries_since(self._sequencer.position)
+        chronicle.resume_after(entries[-1].position if entries else self._sequencer.position)
+        self.run(entries, chronicle.marked())
 
     def run(self, entries: Sequence[JournalEntry], control_tick: int) -> None:
         """Lives up to the last entry, carries it out, and lives on to a control tick.
@@ -81,6 +113,18 @@ class Replay:
             self._tell(self._sequencer.control_tick, self._last)
             self._live(1)  # one by one: what was decided in the midst of a window must come out there
             self._check_lived_again()
+            self._check_recorded()
+
+    def _check_recorded(self) -> None:
+        """What is written down of this boundary must have come out again."""
+        sequencer = self._sequencer
+        recorded = self._recorded(sequencer.control_tick)
+        if recorded and (head := head_of(sequencer.chain)) != recorded:
+            raise EngineError(
+                f"history cannot be lived again: control tick {sequencer.control_tick} came out otherwise than it was "
+                f"recorded (digest chain {head.hex()}…, recorded {recorded.hex()}…). The rules, a realm's own code, or a "
+                "library they use are not what they were."
+            )
 
     def _carry_out(self, entry: JournalEntry) -> None:
         sequencer = self._sequencer

@@ -33,11 +33,12 @@ from actors.core.kernel.commands import (
 from actors.core.kernel.errors import CommandRefusedError, EngineError, FactoryError, SettingsError
 from actors.core.kernel.events import CrossGameEvent, Event, Trace, checked_carries, realm_id_of
 from actors.core.kernel.settings import Settings
-from actors.core.kernel.states import State, decode_state
+from actors.core.kernel.states import Difference, State, decode_state
 from actors.core.kernel.ticking import TickRecord
 from actors.lanes import PLACEMENT_OPTIONS, LocalLane
+from actors.vaults.records import Branch, Snapshot, unknown_snapshot
 from orchestration.engines import Engine, LocalEngine, Ticket
-from orchestration.pasts import Past
+from orchestration.pasts import Past, differing
 from orchestration.players import Players
 
 if TYPE_CHECKING:
@@ -471,20 +472,131 @@ class Multiverse:
         """A member's whole state at the present boundary."""
         return decode_state(self._call("capture", member_id))
 
-    def at(self, control_tick: int) -> Past:
-        """The boundary after a control tick that has been, before its commands, lived again in this process to look at.
+    # ------------------------------------------------------------------------------------------------------ history
+
+    def at(self, control_tick: int | None = None, *, branch: str = "", snapshot: str = "") -> Past:
+        """A boundary that has been, lived again in this process to look at: the multiverse itself is not disturbed.
+
+        Args:
+            control_tick: the boundary after this one, before its commands.
+            branch: of which history; "" for the one it lives on.
+            snapshot: instead of both, the boundary at which this was taken.
 
         Raises:
             CommandRefusedError: it has not been yet, or this driver has not named the vault itself; see `Past` then.
+            UnknownBranchError: there is no such branch.
+            UnknownSnapshotError: there is no such snapshot.
             EngineError: history cannot be lived again.
         """
         if self._home is None:
             raise CommandRefusedError("the past is read from a vault that the driver names; see orchestration.pasts.")
-        present = self.boundary().control_tick
-        if isinstance(control_tick, int) and control_tick > present:
-            raise CommandRefusedError(f"control tick {control_tick} has not been yet: the clock stands at {present}.")
         name, vault = self._home
-        return Past(vault, name, control_tick, self._realm_paths)
+        if snapshot:
+            if control_tick is not None or branch:
+                raise CommandRefusedError(
+                    "a snapshot is a boundary already; leave the control tick and the branch out."
+                )
+            taken = self._snapshot_of(snapshot)
+            control_tick, branch, position = taken.control_tick, taken.branch, taken.exact_position
+        else:
+            present, position = self.boundary(), None
+            if isinstance(control_tick, int) and control_tick > present.control_tick and branch in ("", present.branch):
+                raise CommandRefusedError(
+                    f"control tick {control_tick} has not been yet: the clock stands at {present.control_tick}."
+                )
+        return Past(vault, name, control_tick, self._realm_paths, branch=branch, position=position)  # type: ignore[arg-type]
+
+    def snapshot(self, name: str = "", reason: str = "") -> Snapshot:
+        """Gives the present boundary a name; the world does not stop for more than that.
+
+        Args:
+            name: unique; "" lets one be given.
+            reason: for people.
+
+        Raises:
+            CommandRefusedError: the name is taken or cannot be one, or there is no vault.
+        """
+        return self._call("take_snapshot", name, reason, uuid4().hex)  # type: ignore[no-any-return]
+
+    def snapshots(self) -> list[Snapshot]:
+        """Every snapshot of every branch, in the order in which they were taken."""
+        return self._call("snapshots")  # type: ignore[no-any-return]
+
+    def delete_snapshot(self, name: str) -> None:
+        """Forgets a snapshot. History is not touched.
+
+        Raises:
+            UnknownSnapshotError: there is none of that name.
+            CommandRefusedError: branches were made from it.
+        """
+        self._call("delete_snapshot", _a(str, name, "snapshot"))
+
+    def _snapshot_of(self, name: str) -> Snapshot:
+        known = {one.snapshot: one for one in self.snapshots()}
+        if _a(str, name, "snapshot") not in known:
+            raise unknown_snapshot(self.name, name, list(known))
+        return known[name]
+
+    def diff(self, one: str, other: str) -> dict[str, list[Difference]]:
+        """What differs between two snapshots: by member, then by section, object and attribute.
+
+        A member that only one of them has is told as one difference of section "".
+
+        Raises:
+            UnknownSnapshotError: there is no such snapshot.
+            EngineError: history cannot be lived again.
+        """
+        with self.at(snapshot=one) as left, self.at(snapshot=other) as right:
+            return differing(left, right)
+
+    def revert(
+        self,
+        control_tick: int | None = None,
+        *,
+        branch: str = "",
+        snapshot: str = "",
+        name: str = "",
+        reason: str = "",
+    ) -> Branch:
+        """Lets everything go back to a boundary and on from there, on a new branch; whatever is now stays on its own.
+
+        Args:
+            control_tick: the boundary after this one, before its commands.
+            branch: of which history; "" for the one it lives on.
+            snapshot: instead of both, the boundary at which this was taken.
+            name: of the new branch; "" lets one be given.
+            reason: for people.
+
+        Returns:
+            The new branch: its name, and where it left which other one.
+
+        Raises:
+            CommandRefusedError: it has not been yet, the name is taken or cannot be one, or there is no vault.
+            UnknownBranchError: there is no such branch.
+            UnknownSnapshotError: there is no such snapshot.
+            EngineError: history cannot be lived again; nothing has changed.
+        """
+        if (control_tick is None) != bool(snapshot) or (snapshot and branch):
+            raise CommandRefusedError("a revert needs a control tick, or else a snapshot.")
+        for text, what in ((branch, "branch"), (snapshot, "snapshot"), (name, "name"), (reason, "reason")):
+            _a(str, text, what)
+        tick = 0 if control_tick is None else control_tick
+        return self._call("revert", tick, branch, snapshot, name, reason, uuid4().hex)  # type: ignore[no-any-return]
+
+    def select(self, branch: str) -> Boundary:
+        """Goes on where a branch ends; whatever is now stays on its own.
+
+        Raises:
+            UnknownBranchError: there is no such branch.
+            EngineError: history cannot be lived again; nothing has changed.
+        """
+        return self._call("select", _a(str, branch, "branch"))  # type: ignore[no-any-return]
+
+    def branches(self) -> list[Branch]:
+        """Every branch: the first one, then those that left another one, in the order in which they did."""
+        return self._call("branches")  # type: ignore[no-any-return]
+
+    # -------------------------------------------------------------------------------------------- who and what there is
 
     def members(self) -> list[dict[str, Any]]:
         """Every member: id, kind, state, local tick, recovery level, process id, node."""

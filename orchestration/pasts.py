@@ -8,18 +8,19 @@ from typing import Any, Self
 from actors import factories
 from actors.chronicles import founding_of
 from actors.clocks import MasterClock
+from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.commands import Boundary, JournalEntry
 from actors.core.kernel.errors import VaultError
 from actors.core.kernel.events import Event
 from actors.core.kernel.settings import Settings
-from actors.core.kernel.states import State, decode_state
+from actors.core.kernel.states import Difference, State, decode_state, differences
 from actors.lanes import LocalLane
 from actors.pasts import PastChronicle
 from actors.vaults.vaults import SQLITE_SCHEME, open_vault
 
 
 class Past:
-    """A history at the boundary after a control tick, before its commands: what was, to the same digest.
+    """A history at the boundary after a control tick, by default before its commands: what was, to the same digest.
 
     It is made from the newest keyframe before that boundary and the journal since, on the local engine; the multiverse
     itself is not asked and not disturbed. Nothing can be commanded here. Of one that is up, `Multiverse.at` is to be asked: a
@@ -29,16 +30,28 @@ class Past:
         vault: where the history is kept: a SQLite file, or a PostgreSQL URL.
         name: of the multiverse in it.
         control_tick: which boundary; 0 is the beginning.
+        branch: of which history; "" for the one that the multiverse lives on.
+        position: of the last journal entry to carry out there; None for the boundary before all commands.
         realm_paths: more folders with users' own realm modules than it was founded with.
 
     Raises:
         UnknownMultiverseError: the vault does not know it.
+        UnknownBranchError: it has no such branch.
         CommandRefusedError: history has not come so far.
         VaultError: the vault cannot be used.
         EngineError: history cannot be lived again: a member may do something else now, or the rules are others.
     """
 
-    def __init__(self, vault: str | Path, name: str, control_tick: int, realm_paths: Sequence[str | Path] = ()) -> None:
+    def __init__(
+        self,
+        vault: str | Path,
+        name: str,
+        control_tick: int,
+        realm_paths: Sequence[str | Path] = (),
+        *,
+        branch: str = "",
+        position: int | None = None,
+    ) -> None:
         file = str(vault).removeprefix(SQLITE_SCHEME)
         if "://" not in file and not Path(file).is_file():  # looking makes nothing
             raise VaultError(f"there is no vault file {file!r}; name the one that the history is kept in.")
@@ -48,7 +61,9 @@ class Past:
         factories.add_realm_paths(paths)
         settings = Settings() if founding is None else founding.settings
         self._clock = MasterClock(
-            settings, LocalLane(paths), chronicle=lambda: PastChronicle(open_vault(vault), name, control_tick)
+            settings,
+            LocalLane(paths),
+            chronicle=lambda: PastChronicle(open_vault(vault), name, control_tick, branch, position, closes=True),
         )
 
     def __enter__(self) -> Self:
@@ -103,3 +118,21 @@ class Past:
 
     def __repr__(self) -> str:
         return f"<Past {self.boundary.branch!r}, control tick {self.boundary.control_tick}>"
+
+
+def differing(left: Past, right: Past) -> dict[str, list[Difference]]:
+    """What differs between two boundaries, by member: by section, object and attribute, in order.
+
+    A member that only one of them has is told as one difference of section "".
+    """
+    members = [
+        {game["realm_id"] for game in past.get_multiverse_state()["games"]} | {PLAYERS} for past in (left, right)
+    ]
+    found: dict[str, list[Difference]] = {}
+    for member_id in sorted(members[0] | members[1]):
+        there = [member_id in some for some in members]
+        if all(there):
+            found[member_id] = list(differences(left.state_of(member_id), right.state_of(member_id)))
+        else:
+            found[member_id] = [Difference("", "", "", *("present" if here else None for here in there))]
+    return {member_id: some for member_id, some in found.items() if some}

@@ -4,28 +4,23 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import bindparam, func, literal_column, select
 
-from actors.core.kernel.errors import DamagedVaultError, StaleEpochError, VaultError
+from actors.core.kernel.errors import DamagedVaultError, VaultError
 from actors.vaults.checks import checked_bytes, checked_name, checked_note, checked_number
+from actors.vaults.fences import Fence
 from actors.vaults.records import JournalRow, KnownMultiverse, Opened
 from actors.vaults.stores import Cursor, Store, updating
-from actors.vaults.tables import journal, marks, multiverses
+from actors.vaults.tables import branches, journal, marks, multiverses
 
 ROWS_READ_MAX = 200
 """Rows fetched at once: few enough for memory with the largest payloads, many enough to hide the way to a server."""
 
 
 class Journal:
-    """The journal of every multiverse in a store, with their epochs.
-
-    The fence: a writing transaction first reads its multiverse's row under a lock (SQLite's write lock, PostgreSQL's
-    lock on the row), and only then writes. A takeover changes that row, so it comes before all of the transaction or after.
-    """
+    """The journal of every multiverse in a store, with their epochs."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        this = multiverses.c.name == bindparam("multiverse")
-        self._current = store.prepare(select(multiverses.c.epoch).where(this))
-        self._current_locked = store.prepare(select(multiverses.c.epoch).where(this).with_for_update())
+        self._fence = Fence(store, multiverses, "name")
         self._take = store.prepare(
             updating(
                 store.insert(multiverses), ["name"], {"epoch": multiverses.c.epoch + literal_column("1")}
@@ -36,6 +31,11 @@ class Journal:
         )
         of_branch = (journal.c.multiverse == bindparam("multiverse")) & (journal.c.branch == bindparam("branch"))
         self._head = store.prepare(select(func.max(journal.c.position)).where(of_branch))
+        self._left = store.prepare(
+            select(branches.c.position).where(
+                branches.c.multiverse == bindparam("multiverse"), branches.c.branch == bindparam("branch")
+            )
+        )
         self._insert = store.prepare(journal.insert())
         columns = [journal.c[name] for name in JournalRow.__struct_fields__]
         after = of_branch & (journal.c.position > bindparam("after"))
@@ -65,12 +65,8 @@ class Journal:
 
     def check(self, name: str, epoch: int) -> None:
         """Raises if another epoch is current; see `Vault.check`."""
-
-        def look(cursor: Cursor) -> None:
-            cursor.execute(self._current, {"multiverse": checked_name(name, "the multiverse's name")})
-            check_current(name, epoch, cursor.fetchone())
-
-        self._store.read(look)
+        checked_name(name, "the multiverse's name")
+        self._store.read(lambda cursor: self._fence.look(cursor, name, epoch))
 
     def append(self, name: str, epoch: int, rows: Sequence[JournalRow]) -> None:
         """Writes rows in one transaction; see `Vault.append`."""
@@ -78,13 +74,11 @@ class Journal:
         values = [_values(name, row) for row in rows]
 
         def write(cursor: Cursor) -> None:
-            cursor.execute(self._current_locked, {"multiverse": name})
-            check_current(name, epoch, cursor.fetchone())
+            self._fence.hold(cursor, name, epoch)
             heads: dict[str, int] = {}
             for row in rows:
                 if row.branch not in heads:
-                    cursor.execute(self._head, {"multiverse": name, "branch": row.branch})
-                    heads[row.branch] = cursor.fetchone()[0] or 0
+                    heads[row.branch] = self._head_of(cursor, name, row.branch)
                 if row.position != heads[row.branch] + 1:
                     raise VaultError(
                         f"journal row at position {row.position} of branch {row.branch!r} of {name!r} cannot follow position "
@@ -100,14 +94,22 @@ class Journal:
 
         self._store.write(write)
 
+    def _head_of(self, cursor: Cursor, name: str, branch: str) -> int:
+        """The last position of a branch; of one without rows, that of where it left its parent."""
+        for statement in (self._head, self._left):
+            cursor.execute(statement, {"multiverse": name, "branch": branch})
+            found = cursor.fetchone()
+            if found is not None and found[0] is not None:
+                return int(found[0])
+        return 0
+
     def mark(self, name: str, epoch: int, branch: str, control_tick: int) -> None:
         """Writes down how far a branch may be seen; see `Vault.mark`."""
         key = {"multiverse": checked_name(name, "the multiverse's name"), "branch": checked_name(branch, "the branch")}
         tick = checked_number(control_tick, "a mark's control tick")
 
         def write(cursor: Cursor) -> None:
-            cursor.execute(self._current_locked, {"multiverse": name})
-            check_current(name, epoch, cursor.fetchone())
+            self._fence.hold(cursor, name, epoch)
             cursor.execute(self._mark, {**key, "control_tick": tick})
 
         self._store.write(write)
@@ -160,22 +162,6 @@ class Journal:
     def close(self) -> None:
         """Waits for the write under way."""
         self._store.close()
-
-
-def check_current(name: str, epoch: int, found: tuple[int] | None) -> None:
-    """Raises if the row found for a multiverse does not say that `epoch` is current.
-
-    Raises:
-        StaleEpochError: another epoch is.
-        VaultError: there is no such multiverse.
-    """
-    if found is None:
-        raise VaultError(f"the vault has no multiverse {name!r}; begin an epoch of it first.")
-    if found[0] != epoch:
-        raise StaleEpochError(
-            f"epoch {epoch} of multiverse {name!r} is over: epoch {found[0]} is current, another clock has taken over. "
-            "Nothing was written; end this clock."
-        )
 
 
 def _values(name: str, row: JournalRow) -> dict[str, object]:

@@ -1,31 +1,24 @@
 """Keyframes: all of one or nothing of it, checked to the last byte when read.
 
-A keyframe is large, so it is hashed and compressed before its transaction begins, and the transaction touches no table
-of the journal.
+A keyframe is large, so it is cut, hashed and compressed before its transaction begins, and the transaction touches no table
+of the journal. With it goes what the digest chain was after each control tick since the keyframe before.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import zstandard
-from sqlalchemy import and_, bindparam, case, select
+from sqlalchemy import bindparam, case, select
 
 from actors.core.kernel.codec import encode
 from actors.core.kernel.errors import DamagedVaultError
 from actors.vaults.checks import DOCUMENT_BYTES_MAX, checked_bytes, checked_name, checked_number
-from actors.vaults.journals import check_current
-from actors.vaults.records import Keyframe, LatestKeyframe
+from actors.vaults.chunks import Chunks, cut, digests_in
+from actors.vaults.fences import Fence
+from actors.vaults.records import Chains, Instant, Keyframe, LatestKeyframe
 from actors.vaults.stores import Cursor, Store, updating
-from actors.vaults.tables import documents, fences, keyframes
+from actors.vaults.tables import chains, documents, fences, keyframes
 
-KEYFRAMES_KEPT = 2
-"""Per branch: the newest, and the one before in case the newest is damaged."""
-COMPRESSION_LEVEL = 3
-"""zstd's own default; higher levels take several times as long for a tenth less."""
-
-Instant = tuple[int, int]
-"""Control tick and journal position."""
 Key = dict[str, Any]
 """Multiverse, branch, control tick and position, by the names of their columns."""
 
@@ -35,13 +28,12 @@ class Keyframes:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._chunks = Chunks(store)
         insert_fence = store.insert(fences)
         given = insert_fence.excluded.epoch
         higher = case((given > fences.c.epoch, given), else_=fences.c.epoch)
         self._raise = store.prepare(updating(insert_fence, ["multiverse"], {"epoch": higher}))
-        self._current_locked = store.prepare(
-            select(fences.c.epoch).where(fences.c.multiverse == bindparam("multiverse")).with_for_update()
-        )
+        self._fence = Fence(store, fences, "multiverse")
         of_branch = (keyframes.c.multiverse == bindparam("multiverse")) & (keyframes.c.branch == bindparam("branch"))
         self._instants = store.prepare(
             select(keyframes.c.control_tick, keyframes.c.position)
@@ -54,49 +46,86 @@ class Keyframes:
             store.prepare(table.delete().where(*(table.c[key] == bindparam(key) for key in keys)))
             for table in (documents, keyframes)
         ]
-        whole = keyframes.outerjoin(documents, and_(*(keyframes.c[key] == documents.c[key] for key in keys)))
-        self._read = store.prepare(
-            select(
-                keyframes.c.manifest, *(documents.c[name] for name in ("name", "sha256", "size_bytes", "compressed"))
+        self._manifest = store.prepare(
+            select(keyframes.c.manifest).where(*(keyframes.c[key] == bindparam(key) for key in keys))
+        )
+        self._documents = store.prepare(
+            select(*(documents.c[name] for name in ("name", "sha256", "size_bytes", "chunks"))).where(
+                *(documents.c[key] == bindparam(key) for key in keys)
             )
-            .select_from(whole)
-            .where(*(keyframes.c[key] == bindparam(key) for key in keys))
+        )
+        of_chains = (chains.c.multiverse == bindparam("multiverse")) & (chains.c.branch == bindparam("branch"))
+        self._insert_chains = store.prepare(chains.insert())
+        self._forget_chains = store.prepare(chains.delete().where(of_chains, chains.c.first_tick >= bindparam("first")))
+        self._chains = (
+            store.prepare(
+                select(chains.c.first_tick, chains.c.chains)
+                .where(of_chains, chains.c.first_tick <= bindparam("tick"))
+                .order_by(chains.c.first_tick.desc())
+            )
+            + " LIMIT 1"
         )
 
     def raise_fence(self, name: str, epoch: int) -> None:
         """Lets no epoch before `epoch` write any more. A lower one than known already is no change."""
         self._store.write(lambda cursor: cursor.execute(self._raise, {"multiverse": name, "epoch": epoch}) and None)
 
-    def save(self, name: str, epoch: int, keyframe: Keyframe) -> None:
+    def save(
+        self,
+        name: str,
+        epoch: int,
+        keyframe: Keyframe,
+        borders: Mapping[str, Sequence[int]],
+        lived: Chains | None,
+        kept_max: int | None,
+    ) -> None:
         """Writes a keyframe in one transaction; see `Vault.save_keyframe`."""
-        key = _key(name, keyframe.branch, keyframe.control_tick, keyframe.position)
-        saved: Instant = (keyframe.control_tick, keyframe.position)
-        packed = [_packed(key, document, content) for document, content in keyframe.documents.items()]
-        manifest = _manifest(key, [(row["name"], row["sha256"]) for row in packed])
+        key = _key(name, keyframe.branch, *keyframe.instant)
+        cuts = {}
+        for document, content in keyframe.documents.items():
+            checked_name(document, "a document's name")
+            checked_bytes(content, f"document {document!r} of a keyframe", DOCUMENT_BYTES_MAX)
+            cuts[document] = cut(content, borders.get(document, ()))
+        rows = [
+            {**key, "name": document, "sha256": one.sha256, "size_bytes": one.size_bytes, "chunks": one.digests}
+            for document, one in cuts.items()
+        ]
+        manifest = _manifest(key, [(row["name"], row["sha256"]) for row in rows])
+        packed = self._chunks.packed(name, cuts.values())
 
         def write(cursor: Cursor) -> None:
-            cursor.execute(self._current_locked, {"multiverse": name})
-            check_current(name, epoch, cursor.fetchone())
+            self._fence.hold(cursor, name, epoch)
             cursor.execute(self._instants, key)
-            found: list[Instant] = cursor.fetchall()
-            before = [instant for instant in found if instant < saved]
+            found: list[Instant] = [(control_tick, position) for control_tick, position in cursor.fetchall()]
+            before = [instant for instant in found if instant < keyframe.instant]
             # What is not before the saved one is of a future that was never reached again: it must not come back.
-            for instant in [one for one in found if one >= saved] + before[KEYFRAMES_KEPT - 1 :]:
-                for statement in self._delete:
-                    cursor.execute(statement, _key(name, keyframe.branch, *instant))
+            for instant in (*found[: len(found) - len(before)], *_spare(keyframe.instant, before, kept_max)):
+                self._forget(cursor, _key(name, keyframe.branch, *instant))
             cursor.execute(self._insert[0], {**key, "manifest": manifest})
-            for row in packed:
+            for row in rows:
                 cursor.execute(self._insert[1], row)
+            self._chunks.add(cursor, packed)
+            if lived is not None:
+                of = {"multiverse": name, "branch": keyframe.branch}
+                cursor.execute(self._forget_chains, {**of, "first": lived.first_tick})
+                cursor.execute(self._insert_chains, {**of, "first_tick": lived.first_tick, "chains": lived.chains})
 
         self._store.write(write)
+        self._chunks.added(packed)
 
-    def latest(self, name: str, branch: str, before: int | None = None) -> LatestKeyframe:
+    def _forget(self, cursor: Cursor, key: Key) -> None:
+        cursor.execute(self._documents, key)
+        self._chunks.release(cursor, key["multiverse"], [listed for *_, listed in cursor.fetchall()])
+        for statement in self._delete:
+            cursor.execute(statement, key)
+
+    def latest(self, name: str, branch: str, until: Instant | None = None) -> LatestKeyframe:
         """Reads the newest keyframe that is whole; see `Vault.latest_keyframe`."""
         damaged: list[str] = []
         key = _key(name, branch, 0, 0)
         try:
             for instant in self._found(key):
-                if before is not None and instant[0] >= before:
+                if until is not None and instant > until:
                     continue
                 try:
                     found = self._whole(_key(name, branch, *instant))
@@ -112,29 +141,68 @@ class Keyframes:
     def _found(self, key: Key) -> list[Instant]:
         def fetch(cursor: Cursor) -> list[Instant]:
             cursor.execute(self._instants, key)
-            return list(cursor.fetchall())
+            return [(control_tick, position) for control_tick, position in cursor.fetchall()]
 
         return self._store.read(fetch)
 
     def _whole(self, key: Key) -> Keyframe | None:
         """A keyframe, or None if it has been replaced meanwhile."""
 
-        def fetch(cursor: Cursor) -> list[tuple[Any, ...]]:
-            cursor.execute(self._read, key)
-            return list(cursor.fetchall())
+        def manifest_now(cursor: Cursor) -> bytes | None:
+            cursor.execute(self._manifest, key)
+            found = cursor.fetchone()
+            return None if found is None else bytes(found[0])
 
-        rows = self._store.read(fetch)
-        if not rows:
-            return None
-        stored = [row[1:] for row in rows if row[1] is not None]
-        if _manifest(key, [(document, sha256) for document, sha256, _, _ in stored]) != rows[0][0]:
-            raise DamagedVaultError("its list of documents is not the one that was written.")
-        contents = {document: _unpacked(document, *rest) for document, *rest in stored}
-        return Keyframe(key["branch"], key["control_tick"], key["position"], contents)
+        def fetch(cursor: Cursor) -> Keyframe | None:
+            written = manifest_now(cursor)
+            if written is None:
+                return None
+            cursor.execute(self._documents, key)
+            rows = cursor.fetchall()
+            try:
+                if _manifest(key, [(document, sha256) for document, sha256, *_ in rows]) != written:
+                    raise DamagedVaultError("its list of documents is not the one that was written.")
+                pieces = self._chunks.contents(cursor, key["multiverse"], [listed for *_, listed in rows])
+                contents = {document: _joined(document, pieces, *rest) for document, *rest in rows}
+            except DamagedVaultError:
+                if manifest_now(cursor) != written:  # several statements see several instants
+                    return None
+                raise
+            return Keyframe(key["branch"], key["control_tick"], key["position"], contents)
+
+        return self._store.read(fetch)
+
+    def chains(self, name: str, branch: str, control_tick: int) -> Chains | None:
+        """The chains that were written down together with a control tick's; see `Vault.chains`."""
+        asked = _key(name, branch, control_tick, 0)
+
+        def fetch(cursor: Cursor) -> Chains | None:
+            cursor.execute(self._chains, {"multiverse": name, "branch": branch, "tick": asked["control_tick"]})
+            found = cursor.fetchone()
+            return None if found is None else Chains(*found)
+
+        return self._store.read(fetch)
 
     def close(self) -> None:
         """Waits for the write under way."""
         self._store.close()
+
+
+def _spare(newest: Instant, before: Sequence[Instant], kept_max: int | None) -> list[Instant]:
+    """Those that are too many: so chosen that the gaps between the others grow with their age.
+
+    Args:
+        newest: the newest.
+        before: all the others, newest first.
+        kept_max: how many may be kept; the newest two and the first always are. None for any number.
+    """
+    left, spare = list(before), []
+    while kept_max is not None and len(left) + 1 > kept_max and len(left) > 2:
+        gaps = [
+            ((left[at - 1][0] - left[at + 1][0]) / (newest[0] - left[at][0] + 1), at) for at in range(1, len(left) - 1)
+        ]
+        spare.append(left.pop(min(gaps)[1]))
+    return spare
 
 
 def _key(name: str, branch: str, control_tick: int, position: int) -> Key:
@@ -146,27 +214,12 @@ def _key(name: str, branch: str, control_tick: int, position: int) -> Key:
     }
 
 
-def _packed(key: Key, document: str, content: bytes) -> dict[str, Any]:
-    checked_name(document, "a document's name")
-    checked_bytes(content, f"document {document!r} of a keyframe", DOCUMENT_BYTES_MAX)
-    return {
-        **key,
-        "name": document,
-        "sha256": hashlib.sha256(content).digest(),
-        "size_bytes": len(content),
-        "compressed": zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(content),
-    }
-
-
-def _unpacked(document: str, sha256: bytes, size_bytes: int, compressed: bytes) -> bytes:
-    try:
-        # A damaged header may ask for any amount of memory, so it is read before it is obeyed.
-        if zstandard.frame_content_size(compressed) == size_bytes:
-            content = zstandard.ZstdDecompressor().decompress(compressed)
-            if hashlib.sha256(content).digest() == sha256:
-                return content
-    except zstandard.ZstdError:
-        pass
+def _joined(document: str, pieces: Mapping[bytes, bytes], sha256: bytes, size_bytes: int, listed: bytes) -> bytes:
+    wanted = digests_in(listed)
+    if all(digest in pieces for digest in wanted):
+        content = b"".join(pieces[digest] for digest in wanted)
+        if len(content) == size_bytes and hashlib.sha256(content).digest() == sha256:
+            return content
     raise DamagedVaultError(f"its document {document!r} is not what was written.")
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.schema import CreateTable
 
 from actors.core.kernel.errors import VaultError
+from actors.vaults.migrations import migrate
 from actors.vaults.sqlite_files import SqliteFile
 from actors.vaults.stores import Cursor, Store, updating
 from actors.vaults.tables import PARTS, SCHEMA_VERSION, parts
@@ -35,7 +36,7 @@ def founded(store: Store, part: str, identity: str = "") -> str:
         _check_is_ours(store, part, found)
         found = store.write(lambda cursor: _made(store, part, identity, cursor))
     version, owner = found[part]
-    if version < SCHEMA_VERSION and not (identity and owner != identity):  # so far, what is new are tables
+    if version < SCHEMA_VERSION and not (identity and owner != identity):
         version, owner = store.write(lambda cursor: _made(store, part, owner, cursor))[part]
     if version > SCHEMA_VERSION:
         raise VaultError(
@@ -72,6 +73,8 @@ def _check_is_ours(store: Store, part: str, found: Mapping[str, Any]) -> None:
 def _made(store: Store, part: str, identity: str, cursor: Cursor) -> dict[str, tuple[int, str]]:
     if not isinstance(store, SqliteFile):
         cursor.execute(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
+    if (before := _parts(store, cursor).get(part)) is not None:
+        migrate(store, part, before[0], cursor)
     for table in (parts, *PARTS[part]):
         cursor.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=store.dialect)))
     insert = store.insert(parts)

@@ -5,8 +5,8 @@ No foreign keys: checking one locks the row it points to, and a keyframe being w
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
 
-SCHEMA_VERSION = 2
-"""1: journal and keyframes. 2: marks."""
+SCHEMA_VERSION = 3
+"""1: journal and keyframes. 2: marks. 3: chunks, digest chains, branches, snapshots."""
 
 metadata = MetaData()
 Whole = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits; its strict tables know no BIGINT
@@ -51,6 +51,40 @@ marks = _table(
 )
 """How far somebody may have seen a branch: its history goes on from there, and from nowhere before."""
 
+branches = _table(
+    "vault_branches",
+    _key("multiverse", Text),
+    _key("branch", Text),
+    _column("parent", Text),
+    _column("control_tick", Whole),
+    _column("position", Whole),
+    _column("number", Whole),
+    _column("reason", Text),
+    _column("command_id", Text),
+    _column("snapshot", Text),
+    clustered=True,
+)
+"""Histories that left another one: where they did, and why. The first branch of a multiverse has no row."""
+
+heads = _table("vault_heads", _key("multiverse", Text), _column("branch", Text), clustered=True)
+"""The branch that a multiverse lives on, once it has left its first one."""
+
+snapshots = _table(
+    "vault_snapshots",
+    _key("multiverse", Text),
+    _key("snapshot", Text),
+    _column("number", Whole),
+    _column("branch", Text),
+    _column("control_tick", Whole),
+    _column("position", Whole),
+    _column("digest", Text),
+    _column("reason", Text),
+    _column("origin", Text),
+    _column("command_id", Text),
+    clustered=True,
+)
+"""Boundaries that somebody has named, or that came round. What they were is in journal and keyframes."""
+
 fences = _table("vault_keyframe_fences", _key("multiverse", Text), _column("epoch", Whole), clustered=True)
 """The current epoch once more, beside the keyframes, where a transaction on them can see it."""
 
@@ -73,10 +107,30 @@ documents = _table(
     _key("name", Text),
     _column("sha256", LargeBinary),
     _column("size_bytes", Whole),
+    _column("chunks", LargeBinary),
+)
+"""What a keyframe consists of: each document is its chunks, whose digests stand one after another in `chunks`."""
+
+chunks = _table(
+    "vault_chunks",
+    _key("multiverse", Text),
+    _key("sha256", LargeBinary),
+    _column("size_bytes", Whole),
+    _column("uses", Whole),
     _column("compressed", LargeBinary),
 )
+"""Pieces of documents, each stored once, with how many documents of keyframes have them."""
+
+chains = _table(
+    "vault_chains",
+    _key("multiverse", Text),
+    _key("branch", Text),
+    _key("first_tick", Whole),
+    _column("chains", LargeBinary),
+)
+"""The digest chain after each control tick, one after another, from `first_tick` on."""
 
 PARTS: dict[str, tuple[Table, ...]] = {
-    "journal": (multiverses, journal, marks),
-    "keyframes": (fences, keyframes, documents),
+    "journal": (multiverses, journal, marks, branches, heads, snapshots),
+    "keyframes": (fences, keyframes, documents, chunks, chains),
 }

@@ -10,22 +10,35 @@ old one wrote before is of boundaries that the journal has.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from actors.core.kernel.errors import VaultError
-from actors.vaults.records import JournalRow, Keyframe, KnownMultiverse, LatestKeyframe, Opened
+from actors.vaults.records import (
+    Branch,
+    Chains,
+    Instant,
+    JournalRow,
+    Keyframe,
+    KnownMultiverse,
+    LatestKeyframe,
+    Opened,
+    Snapshot,
+)
 
 if TYPE_CHECKING:  # SQLAlchemy takes a third of a second to import; who names a vault's type need not pay for that
+    from actors.vaults.branches import Branches
     from actors.vaults.journals import Journal
     from actors.vaults.keyframes import Keyframes
+    from actors.vaults.snapshots import Snapshots
     from actors.vaults.stores import Store
 
 SQLITE_SCHEME = "sqlite:///"
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
+NO_BORDERS: Mapping[str, Sequence[int]] = {}
 KEYFRAMES_SUFFIX = ".keyframes"
 """Added to the whole name of the journal's file, so that no two vaults in a folder have the same."""
 
@@ -39,8 +52,19 @@ class Vault:
         shared: whether it survives losing the node of whoever has it open.
     """
 
-    def __init__(self, journal: "Journal", keyframes: "Keyframes", where: str, durability: str, shared: bool) -> None:
+    def __init__(
+        self,
+        journal: "Journal",
+        branches: "Branches",
+        snapshots: "Snapshots",
+        keyframes: "Keyframes",
+        where: str,
+        durability: str,
+        shared: bool,
+    ) -> None:
         self._journal = journal
+        self._branches = branches
+        self._snapshots = snapshots
         self._keyframes = keyframes
         self.where = where
         self.durability = durability
@@ -126,29 +150,132 @@ class Vault:
         """
         return self._journal.multiverses()
 
-    def save_keyframe(self, name: str, epoch: int, keyframe: Keyframe) -> None:
-        """Writes a keyframe, all of it or nothing, and drops all but the newest two of its branch.
+    def save_keyframe(
+        self,
+        name: str,
+        epoch: int,
+        keyframe: Keyframe,
+        borders: Mapping[str, Sequence[int]] = NO_BORDERS,
+        lived: Chains | None = None,
+        kept_max: int | None = None,
+    ) -> None:
+        """Writes a keyframe, all of it or nothing.
 
-        Keyframes of the branch at or after the same boundary are dropped too: this clock has not been there.
+        Keyframes of the branch at or after the same boundary are dropped: this clock has not been there. So are some of
+        those before, when they are too many: the further back, the fewer stay.
+
+        Args:
+            name: the multiverse.
+            epoch: the writer's.
+            keyframe: what is written.
+            borders: by name of document, offsets where to cut it; a piece that stays as it was is stored once.
+            lived: the digest chain after each control tick since the keyframe before; takes the place of what there was
+                of these control ticks and later ones.
+            kept_max: how many keyframes a branch may have; None for any number.
 
         Raises:
             StaleEpochError: another epoch is current; nothing was written.
             VaultError: bad input, or the vault cannot be written; nothing was.
         """
-        self._keyframes.save(name, epoch, keyframe)
+        self._keyframes.save(name, epoch, keyframe, borders, lived, kept_max)
 
-    def latest_keyframe(self, name: str, branch: str, before: int | None = None) -> LatestKeyframe:
+    def latest_keyframe(self, name: str, branch: str, until: Instant | None = None) -> LatestKeyframe:
         """The newest keyframe of a branch whose every document is what was written, and what is wrong with newer ones.
 
         Args:
             name: the multiverse.
             branch: the history.
-            before: only boundaries before this control tick; None means all.
+            until: only boundaries up to this one; None means all.
 
         Raises:
             VaultError: the vault cannot be read.
         """
-        return self._keyframes.latest(name, branch, before)
+        return self._keyframes.latest(name, branch, until)
+
+    def chains(self, name: str, branch: str, control_tick: int) -> Chains | None:
+        """The digest chains written down last from this control tick or an earlier one on; None if there are none.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        return self._keyframes.chains(name, branch, control_tick)
+
+    # ---------------------------------------------------------------------------------------------------- branches
+
+    def leave(self, name: str, epoch: int, branch: Branch) -> Branch:
+        """Lets the multiverse leave its history for a new one, which begins at a boundary of an old one.
+
+        One transaction: the branch is there, the multiverse lives on it, and it may be seen as far as where it began.
+
+        Args:
+            name: the multiverse.
+            epoch: the writer's.
+            branch: without its number, which is given here.
+
+        Returns:
+            The branch with its number.
+
+        Raises:
+            StaleEpochError: another epoch is current; nothing was written.
+            VaultError: the name is taken, bad input, or the vault cannot be written; nothing was.
+        """
+        return self._branches.leave(name, epoch, branch)
+
+    def select(self, name: str, epoch: int, branch: str) -> None:
+        """Lets the multiverse live on a branch that is there; nothing of any branch changes.
+
+        Raises:
+            StaleEpochError: another epoch is current; nothing was written.
+            VaultError: the vault cannot be written; nothing was.
+        """
+        self._branches.select(name, epoch, branch)
+
+    def head(self, name: str) -> str:
+        """The branch that a multiverse lives on; "" if it has never left its first one.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        return self._branches.head(name)
+
+    def branches(self, name: str) -> list[Branch]:
+        """Every branch of a multiverse but its first one, in the order in which they came to be.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        return self._branches.known(name)
+
+    # --------------------------------------------------------------------------------------------------- snapshots
+
+    def take_snapshots(self, name: str, epoch: int, taken: list[Snapshot]) -> list[Snapshot]:
+        """Writes snapshots down, all of them or none; one without an id is given one.
+
+        Raises:
+            CommandRefusedError: an id is taken; nothing was written.
+            StaleEpochError: another epoch is current; nothing was written.
+            VaultError: bad input, or the vault cannot be written; nothing was.
+        """
+        return self._snapshots.take(name, epoch, taken)
+
+    def delete_snapshot(self, name: str, epoch: int, snapshot: str) -> None:
+        """Forgets a snapshot. History is not touched.
+
+        Raises:
+            UnknownSnapshotError: there is none.
+            CommandRefusedError: branches were made from it.
+            StaleEpochError: another epoch is current; nothing was written.
+            VaultError: the vault cannot be written; nothing was.
+        """
+        self._snapshots.delete(name, epoch, snapshot)
+
+    def snapshots(self, name: str) -> list[Snapshot]:
+        """Every snapshot of a multiverse, in the order in which they were taken.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        return self._snapshots.known(name)
 
     def close(self) -> None:
         """Waits for writes under way. A second time is no change."""
@@ -209,9 +336,11 @@ def _open_server(url: str, power_safe: bool) -> Vault:
 
 def _opened(for_journal: "Callable[[], Store]", for_keyframes: "Callable[[], Store]", *, shared: bool) -> Vault:
     """Two stores, for even in one database neither may wait for the other."""
+    from actors.vaults.branches import Branches
     from actors.vaults.journals import Journal
     from actors.vaults.keyframes import Keyframes
     from actors.vaults.schemas import founded
+    from actors.vaults.snapshots import Snapshots
 
     with ExitStack() as undo:
         store = for_journal()
@@ -220,6 +349,7 @@ def _opened(for_journal: "Callable[[], Store]", for_keyframes: "Callable[[], Sto
         second = for_keyframes()
         undo.callback(second.close)
         founded(second, "keyframes", identity)
-        vault = Vault(Journal(store), Keyframes(second), store.where, store.promise(), shared)
+        parts = Journal(store), Branches(store), Snapshots(store), Keyframes(second)
+        vault = Vault(*parts, store.where, store.promise(), shared)
         undo.pop_all()
     return vault

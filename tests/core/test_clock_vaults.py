@@ -133,7 +133,7 @@ def test_a_clock_that_is_closed_does_not_wait_for_a_vault_that_is_away(path, mon
 
 
 def test_a_successor_lives_to_where_anybody_may_have_seen(path, monkeypatch) -> None:
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_INTERVAL_S", 1e9)
+    monkeypatch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 1e9)
     first = opened(path)
     Story(first).register("a", shouts=True)
     first.advance_to(21)
@@ -182,7 +182,7 @@ def test_damaged_keyframes_are_told_of(path) -> None:
     clock.advance_to(7)
     clock.close()
     with closing(sqlite3.connect(f"{path}.keyframes")) as connection:
-        connection.execute("UPDATE vault_documents SET compressed = zeroblob(9)")
+        connection.execute("UPDATE vault_chunks SET compressed = zeroblob(9)")
         connection.commit()
     again = opened(path)
     (notice,) = again.status().notices

@@ -27,9 +27,8 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     vault = tmp_path_factory.mktemp("past") / "v.sqlite"
     seen: dict[int, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(actors.chronicles, "KEYFRAME_INTERVAL_S", 0.0 if request.param else 1e9)
+        patch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 0.0 if request.param else 1e9)
         patch.setattr(actors.chronicles, "KEYFRAME_SHARE", 0)
-        patch.setattr("actors.vaults.keyframes.KEYFRAMES_KEPT", 5)
         with Multiverse(7, name="home", engine="local", vault=vault, realm_paths=[REALMS]) as mv:
             for number in range(3):
                 after = f"ring_{(number + 1) % 3}"

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from actors.chronicles import TABLES
 from actors.core.kernel.errors import UncertainWriteError, UnreachableVaultError, VaultError
 from actors.vaults.records import JournalRow, Keyframe, Opened
 from actors.vaults.vaults import Vault, open_vault
@@ -119,10 +120,13 @@ class WatchedVault(Vault):
     """One clock's hold on a vault that other clocks hold, too."""
 
     def __init__(self, vault: Vault, process: Writer) -> None:
-        journal, keyframes = copy.copy(vault._journal), copy.copy(vault._keyframes)
+        journal, branches, snapshots = (copy.copy(one) for one in (vault._journal, vault._branches, vault._snapshots))
+        keyframes = copy.copy(vault._keyframes)
         self._stores = (WatchedStore(journal._store, process), WatchedStore(keyframes._store, process))
-        vars(journal)["_store"], vars(keyframes)["_store"] = self._stores
-        super().__init__(journal, keyframes, vault.where, vault.durability, vault.shared)
+        for part in (journal, branches, snapshots):
+            vars(part)["_store"] = self._stores[0]
+        vars(keyframes)["_store"] = self._stores[1]
+        super().__init__(journal, branches, snapshots, keyframes, vault.where, vault.durability, vault.shared)
 
     @contextmanager
     def _doing(self, of: int, what: str) -> Iterator[None]:
@@ -140,9 +144,9 @@ class WatchedVault(Vault):
         with self._doing(0, "append"):
             super().append(name, epoch, rows)
 
-    def save_keyframe(self, name: str, epoch: int, keyframe: Keyframe) -> None:
+    def save_keyframe(self, name: str, epoch: int, keyframe: Keyframe, *more: Any) -> None:
         with self._doing(1, "keyframe"):
-            super().save_keyframe(name, epoch, keyframe)
+            super().save_keyframe(name, epoch, keyframe, *more)
 
     def close(self) -> None:
         """The others still need it."""
@@ -167,8 +171,11 @@ def damage_keyframes(vault: Vault, *, newest_only: bool) -> bool:
         found = cursor.fetchall()
         for instant in found[:1] if newest_only else found:
             cursor.execute(
-                "UPDATE vault_documents SET compressed = zeroblob(9) WHERE control_tick = ? AND position = ?", instant
-            )
+                "SELECT chunks FROM vault_documents WHERE control_tick = ? AND position = ? AND name = ?",
+                (*instant, TABLES),
+            )  # no other keyframe has these
+            for listed in cursor.fetchall():
+                cursor.execute("UPDATE vault_chunks SET compressed = zeroblob(9) WHERE sha256 = ?", (listed[0][-32:],))
         return bool(found)
 
     return bool(vault._keyframes._store.write(spoil))

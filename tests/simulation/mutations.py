@@ -63,9 +63,9 @@ _TOLD = "        for _, _, failure in done:\n"
 _TICK_SEALED = "        if self._sequencer.journal and (lost := self._seal()) is not None:\n            raise lost\n"
 _KEYFRAME = (
     "        if self._chronicle.keyframe_is_due():\n"
-    "            self._chronicle.write_keyframe(self._sequencer.boundary, self._standing())\n"
+    "            self._chronicle.write_keyframe(self._sequencer.boundary, self._standing)\n"
 )
-_FENCED = "            check_current(name, epoch, cursor.fetchone())\n"
+_FENCED = "            self._fence.hold(cursor, name, epoch)\n"
 _DROP_REPEATED = "        if self._answer is not None and first.number == self._answer.outboxes[0].number:\n"
 _GAP = "        if first.number != self._number + 1:\n"
 

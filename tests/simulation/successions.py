@@ -510,7 +510,7 @@ class StormySuccession(Succession):
             (actors.clocks, "time", time),
             (actors.chronicles, "time", time),
             (actors.chronicles, "threading", SimpleNamespace(Thread=LateThread)),
-            (actors.chronicles, "KEYFRAME_INTERVAL_S", self.plan.keyframe_interval_s),
+            (actors.chronicles, "KEYFRAME_AFTER_WORK_S", self.plan.keyframe_interval_s),
         ]
         before = [(module, name, getattr(module, name)) for module, name, _ in changed]
         for module, name, value in changed:

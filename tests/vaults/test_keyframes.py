@@ -1,10 +1,12 @@
 """Keyframes: whole or not there, fenced like the journal, and never in its way."""
 
+import itertools
 import random
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -16,8 +18,8 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from actors.core.kernel.errors import StaleEpochError, VaultError
-from actors.vaults import keyframes
-from actors.vaults.records import Keyframe, LatestKeyframe
+from actors.vaults import chunks, keyframes
+from actors.vaults.records import CHAIN_BYTES, Chains, Keyframe, LatestKeyframe
 from actors.vaults.vaults import KEYFRAMES_SUFFIX, Vault
 
 Opening = Callable[[], Vault]
@@ -62,13 +64,27 @@ def test_a_keyframe_may_be_of_an_empty_multiverse(vault: Vault) -> None:
     assert vault.latest_keyframe("m", "main") == LatestKeyframe(Keyframe("main", 0, 0, {}))
 
 
-def test_the_newest_two_of_a_branch_are_kept(url: str, vault: Vault) -> None:
+def test_all_of_a_branch_are_kept_and_found_by_their_boundary(url: str, vault: Vault) -> None:
     epoch = vault.begin_epoch("m", b"").epoch
     vault.save_keyframe("m", epoch, frame(1, branch="fork"))
     for tick in range(1, 6):
         vault.save_keyframe("m", epoch, frame(tick, tick * 2))
-    assert stored(url, "main") == [(4, 8, "sol_1"), (5, 10, "sol_1")]
+    assert [(tick, position) for tick, position, _ in stored(url, "main")] == [(n, 2 * n) for n in range(1, 6)]
     assert stored(url, "fork") == [(1, 0, "sol_1")]
+    for until, tick in [((0, 9), None), ((1, 1), None), ((1, 2), 1), ((3, 5), 2), ((3, 6), 3), ((9, 0), 5), (None, 5)]:
+        found = vault.latest_keyframe("m", "main", until).keyframe
+        assert found == (None if tick is None else frame(tick, tick * 2)), until
+
+
+def test_when_they_are_too_many_the_old_ones_lie_further_apart(url: str, vault: Vault) -> None:
+    epoch = vault.begin_epoch("m", b"").epoch
+    for tick in range(100):
+        vault.save_keyframe("m", epoch, frame(tick, sol_1=b"%d" % tick), kept_max=12)
+    kept = [int(str(tick)) for tick, _, _ in stored(url, "main")]
+    assert len(kept) == 12 and kept[0] == 0 and kept[-2:] == [98, 99]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(kept)]
+    assert sum(gaps[:4]) > sum(gaps[4:8]) > sum(gaps[8:]) and max(gaps) < 50
+    assert len(chunk_uses(url)) == 12
 
 
 def test_one_at_the_same_boundary_takes_the_place_of_the_old_one(url: str, vault: Vault) -> None:
@@ -125,26 +141,116 @@ def test_a_document_that_is_too_large_is_refused(vault: Vault, monkeypatch: pyte
         vault.save_keyframe("m", epoch, frame(1, sol_1=bytes(11)))
 
 
+# -------------------------------------------------------------------------------------------------------- chunks
+
+
+def chunk_uses(url: str) -> list[tuple[int, int]]:
+    """Size and number of uses of every chunk, in order."""
+    from sqlalchemy import create_engine, make_url, text
+
+    engine = create_engine(make_url(tables_url(url).replace("postgresql:", "postgresql+psycopg:")))
+    with engine.connect() as connection:
+        asked = "SELECT size_bytes, uses FROM vault_chunks ORDER BY size_bytes, uses"
+        found = [tuple(one) for one in connection.execute(text(asked))]
+    engine.dispose()
+    return found
+
+
+@pytest.mark.parametrize("forgetful", [False, True], ids=["one process", "another process each time"])
+def test_what_stays_as_it_was_is_stored_once(url: str, opening: Opening, forgetful: bool) -> None:
+    noise = random.Random(8)
+    still, moving = noise.randbytes(100_000), [noise.randbytes(30_000 + n) for n in range(3)]
+    vault = opening()
+    epoch = vault.begin_epoch("m", b"").epoch
+    saved = []
+    for tick, part in enumerate(moving):
+        if forgetful:
+            vault = opening()
+        saved.append(frame(tick, sol_1=part + still, sol_2=still))
+        vault.save_keyframe("m", epoch, saved[-1], {"sol_1": [len(part)]})
+    first, rest = chunks.CHUNK_BYTES, len(still) - chunks.CHUNK_BYTES
+    each = [(len(part), 1) for part in moving]
+    assert chunk_uses(url) == [*each, (rest, 6), (first, 6)]
+    for one in saved:
+        assert opening().latest_keyframe("m", "main", one.instant) == LatestKeyframe(one)
+    vault.save_keyframe("m", epoch, frame(1, sol_2=still))  # two are of a future that was not reached again
+    assert chunk_uses(url) == [each[0], (rest, 3), (first, 3)]
+    vault.save_keyframe("m", epoch, frame(0, sol_1=b""))
+    assert chunk_uses(url) == []
+    assert vault.latest_keyframe("m", "main") == LatestKeyframe(frame(0, sol_1=b""))
+
+
+def test_multiverses_and_branches_free_nothing_of_each_other(url: str, vault: Vault) -> None:
+    for name in ("m", "n"):
+        epoch = vault.begin_epoch(name, b"").epoch
+        for branch in ("main", "fork"):
+            vault.save_keyframe(name, epoch, frame(5, branch=branch, sol_1=b"the same"))
+    assert chunk_uses(url) == [(8, 2), (8, 2)]
+    vault.save_keyframe("m", epoch, frame(4, sol_1=b"another"))
+    assert chunk_uses(url) == [(7, 1), (8, 1), (8, 2)]
+    for name, branch in [("m", "fork"), ("n", "main"), ("n", "fork")]:
+        assert vault.latest_keyframe(name, branch) == LatestKeyframe(frame(5, branch=branch, sol_1=b"the same"))
+
+
+def test_a_piece_that_went_meanwhile_is_written_again(vault: Vault, opening: Opening) -> None:
+    epoch = vault.begin_epoch("m", b"").epoch
+    vault.save_keyframe("m", epoch, frame(3, sol_1=b"a piece"))
+    opening().save_keyframe("m", epoch, frame(2, sol_1=b"something else"))
+    vault.save_keyframe("m", epoch, frame(4, sol_1=b"a piece"))  # it believes that this is there
+    assert vault.latest_keyframe("m", "main") == LatestKeyframe(frame(4, sol_1=b"a piece"))
+
+
+# -------------------------------------------------------------------------------------------------------- chains
+
+
+def some_chains(first_tick: int, last_tick: int, life: bytes = b"") -> Chains:
+    return Chains(
+        first_tick,
+        b"".join(sha256(life + b"%d" % tick).digest()[:CHAIN_BYTES] for tick in range(first_tick, last_tick + 1)),
+    )
+
+
+def test_chains_are_kept_by_control_tick_and_give_way_to_what_was_lived_again(vault: Vault) -> None:
+    epoch = vault.begin_epoch("m", b"").epoch
+    assert vault.chains("m", "main", 7) is None
+    for first, last in [(1, 10), (11, 30), (31, 31)]:
+        vault.save_keyframe("m", epoch, frame(last), lived=some_chains(first, last))
+    for tick in (1, 9, 10, 11, 30, 31):
+        found = vault.chains("m", "main", tick)
+        assert found is not None and found.after(tick) == some_chains(tick, tick).chains
+    assert vault.chains("m", "main", 0) is None
+    found = vault.chains("m", "main", 32)
+    assert found is not None and found.after(32) == found.after(30) == b""
+    vault.save_keyframe("m", epoch, frame(25), lived=some_chains(11, 25, b"again"))
+    for tick, life in [(10, b""), (11, b"again"), (25, b"again")]:
+        found = vault.chains("m", "main", tick)
+        assert found is not None and found.after(tick) == some_chains(tick, tick, life).chains
+    found = vault.chains("m", "main", 31)
+    assert found is not None and found.after(31) == b"", "of a future that was not reached again"
+
+
 # -------------------------------------------------------------------------------------------------------- damage
 
 SECOND = "WHERE control_tick = 2 AND name = 'sol_2'"
+STATE_OF_TWO = b"the state of two"
+SECOND_CHUNK = f"WHERE size_bytes = {len(STATE_OF_TWO)}"
 
 
 @pytest.mark.parametrize(
     ("statement", "parameters", "says"),
     [
         (
-            f"UPDATE vault_documents SET compressed = :new {SECOND}",
+            f"UPDATE vault_chunks SET compressed = :new {SECOND_CHUNK}",
             {"new": b"no frame"},
             "'sol_2' is not what was written",
         ),
         (
-            f"UPDATE vault_documents SET compressed = :new {SECOND}",
-            {"new": zstandard.compress(b"another state")},
+            f"UPDATE vault_chunks SET compressed = :new {SECOND_CHUNK}",
+            {"new": zstandard.compress(b"another state!!")},
             "'sol_2' is not what was written",
         ),
         (
-            f"UPDATE vault_documents SET compressed = :new {SECOND}",  # claims 2⁶³ bytes
+            f"UPDATE vault_chunks SET compressed = :new {SECOND_CHUNK}",  # claims 2⁶³ bytes
             {"new": bytes.fromhex("28b52ffde0") + (1 << 63).to_bytes(8, "little")},
             "'sol_2' is not what was written",
         ),
@@ -158,11 +264,11 @@ def test_damage_is_said_and_the_keyframe_before_is_used(
     url: str, vault: Vault, statement: str, parameters: dict[str, object], says: str
 ) -> None:
     epoch = vault.begin_epoch("m", b"").epoch
-    for tick in (1, 2):
-        vault.save_keyframe("m", epoch, frame(tick, sol_1=b"one", sol_2=b"the state of two"))
+    for tick, state in ((1, b"of one"), (2, STATE_OF_TWO)):
+        vault.save_keyframe("m", epoch, frame(tick, sol_1=b"one", sol_2=state))
     behind_its_back(tables_url(url), statement, **parameters)
     found = vault.latest_keyframe("m", "main")
-    assert found.keyframe == frame(1, sol_1=b"one", sol_2=b"the state of two")
+    assert found.keyframe == frame(1, sol_1=b"one", sol_2=b"of one")
     assert len(found.damaged) == 1
     assert found.damaged[0].startswith("keyframe of control tick 2: ")
     assert says in found.damaged[0]
@@ -174,9 +280,7 @@ def test_where_both_are_damaged_there_is_none_and_both_are_named(url: str, vault
     epoch = vault.begin_epoch("m", b"").epoch
     for tick in (1, 2):
         vault.save_keyframe("m", epoch, frame(tick))
-        behind_its_back(
-            tables_url(url), f"UPDATE vault_documents SET compressed = :new WHERE control_tick = {tick}", new=b""
-        )
+    behind_its_back(tables_url(url), "UPDATE vault_chunks SET compressed = :new", changed=2, new=b"")
     found = vault.latest_keyframe("m", "main")
     assert found.keyframe is None
     assert [line.partition(":")[0] for line in found.damaged] == [

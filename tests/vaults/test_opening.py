@@ -1,6 +1,7 @@
 """Opening a vault: what it promises, and everything that can be wrong, each in one line that says what to do."""
 
 import os
+import random
 import resource
 import signal
 import sqlite3
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import servers
+import zstandard
 from journaling import CHILD_S_MAX, ROOT, WAIT_S_MAX, Held, behind_its_back, child, row, rows
 
 from actors.core.kernel.errors import (
@@ -21,7 +23,7 @@ from actors.core.kernel.errors import (
     error_from,
 )
 from actors.vaults import postgres_servers
-from actors.vaults.records import LatestKeyframe
+from actors.vaults.records import Keyframe, LatestKeyframe
 from actors.vaults.vaults import KEYFRAMES_SUFFIX, Vault, open_vault
 
 
@@ -186,8 +188,8 @@ def test_a_vault_without_its_keyframes_is_whole(tmp_path: Path) -> None:
 
 def test_a_newer_vault_is_refused(url: str, vault: Vault) -> None:
     vault.close()
-    behind_its_back(url, "UPDATE vault_parts SET version = 3 WHERE part = 'journal'")
-    assert "has version 3 of the journal tables, and this program knows none above 2; use the newer program" in refused(
+    behind_its_back(url, "UPDATE vault_parts SET version = 4 WHERE part = 'journal'")
+    assert "has version 4 of the journal tables, and this program knows none above 3; use the newer program" in refused(
         url
     )
 
@@ -197,12 +199,42 @@ def test_a_vault_of_an_earlier_version_is_brought_up_to_date(url: str, vault: Va
     vault.append("m", 1, rows(1, 3))
     vault.close()
     behind_its_back(url, "DROP TABLE vault_marks", changed=-1)
-    behind_its_back(url, "UPDATE vault_parts SET version = 1", changed=1 if url.startswith("sqlite") else 2)
+    behind_its_back(url, "UPDATE vault_parts SET version = 1 WHERE part = 'journal'")
     for _ in range(2):
         with open_vault(url) as again:
             assert list(again.rows("m", "main")) == rows(1, 3)
             again.mark("m", 1, "main", 7)
             assert again.marked("m", "main") == 7
+
+
+def test_keyframes_of_version_2_are_cut_into_chunks(url: str, vault: Vault) -> None:
+    state = random.Random(4).randbytes(200_000)
+    saved = Keyframe("main", 3, 2, {"sol_1": state, "sol_2": b"", "sol_3": b"state"})
+    vault.begin_epoch("m", b"founding")
+    vault.save_keyframe("m", 1, saved)
+    vault.close()
+    there = url + KEYFRAMES_SUFFIX if url.startswith("sqlite") else url
+    whole, blob = ("INTEGER", "BLOB") if url.startswith("sqlite") else ("BIGINT", "BYTEA")
+    key = f"multiverse TEXT, branch TEXT, control_tick {whole}, position {whole}, name TEXT"
+    names = "multiverse, branch, control_tick, position, name"
+    for statement in (
+        "ALTER TABLE vault_documents RENAME TO newer",
+        f"CREATE TABLE vault_documents ({key}, sha256 {blob}, size_bytes {whole}, compressed {blob}, PRIMARY KEY ({names}))",
+    ):
+        behind_its_back(there, statement, changed=-1)
+    for name, content in saved.documents.items():
+        behind_its_back(
+            there,
+            f"INSERT INTO vault_documents SELECT {names}, sha256, size_bytes, :new FROM newer WHERE name = :name",
+            name=name,
+            new=zstandard.compress(content),
+        )
+    for table in ("newer", "vault_chunks", "vault_chains"):
+        behind_its_back(there, f"DROP TABLE {table}", changed=-1)
+    behind_its_back(there, "UPDATE vault_parts SET version = 2", changed=1 if url.startswith("sqlite") else 2)
+    for _ in range(2):
+        with open_vault(url) as again:
+            assert again.latest_keyframe("m", "main") == LatestKeyframe(saved)
 
 
 def test_processes_may_make_a_vault_at_the_same_time(url: str) -> None:

@@ -12,7 +12,9 @@
     │   ├── FactoryError          a factory path that leads nowhere, or a factory that raises
     │   ├── ScenarioError         a scenario file that cannot be used
     │   ├── UnknownMultiverseError  no multiverse of that name is up
-    │   └── DuplicateMultiverseError  one of that name is up already
+    │   ├── DuplicateMultiverseError  one of that name is up already
+    │   ├── UnknownBranchError    the multiverse has no branch of that name
+    │   └── UnknownSnapshotError  the multiverse has no snapshot of that name
     ├── MemberError               a member's own code or state is at fault
     │   └── NondeterminismError   the same state and the same inbox gave something else in another process
     ├── ProtocolError             a grant or an outbox out of order: a bug or an old clock
@@ -110,6 +112,18 @@ class DuplicateMultiverseError(CallerError):
     """One of that name is up already."""
 
     code = "duplicate_multiverse"
+
+
+class UnknownBranchError(CallerError):
+    """The multiverse has no branch of that name."""
+
+    code = "unknown_branch"
+
+
+class UnknownSnapshotError(CallerError):
+    """The multiverse has no snapshot of that name."""
+
+    code = "unknown_snapshot"
 
 
 class MemberError(SoulfraError):

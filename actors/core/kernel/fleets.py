@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from actors.core.kernel.commands import MemberSpec
-from actors.core.kernel.effects import Dispose, Effect, Exchange, Lost, Rebuild, Refused, Spawn
+from actors.core.kernel.effects import Dispose, Effect, Exchange, Lost, Rebuild, Refused, Script, Spawn, T
 from actors.core.kernel.errors import EngineError, ProtocolError, SoulfraError, UnknownMemberError
 from actors.core.kernel.keeping import RESEND_AFTER_S, Kept, KeptTable, Recovery, Waiting
 from actors.core.kernel.lanes import Beat, Died, Heard, Lane, Rejoined, Signal, Whereabouts
@@ -71,6 +71,15 @@ class Fleet:
         self.decided: dict[tuple[str, str], str] = {}
         self.deaths_max = DEATHS_MAX
         self.recoveries: deque[Recovery] = deque(maxlen=RECOVERIES_KEPT_MAX)
+
+    def carry_out(self, script: Script[T]) -> T:
+        """Runs a script to its end, carrying out what it asks for."""
+        try:
+            effect = next(script)
+            while True:
+                effect = script.send(self.perform(effect))
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
 
     def perform(self, effect: Effect) -> Any:
         """Carries out one effect; see `effects.py` for what it comes to."""
@@ -333,6 +342,7 @@ class Fleet:
         Raises:
             EngineError: one of them cannot be brought back.
         """
+        before = self.recoveries.copy()
         self._kept = {member_id: Kept.of(table) for member_id, table in tables.items()}
         for kept in self._kept.values():
             kept.reason, kept.died_at = RESTARTED, self._lane.now_s()
@@ -346,7 +356,26 @@ class Fleet:
         for member_id, outcome in self._gather().items():
             if not isinstance(outcome, tuple):
                 raise EngineError(f"{member_id} cannot be brought back: {outcome}.")
-        self.recoveries.clear()  # it was not they who died
+        self.recoveries = before  # it was not they who died
+
+    def adopt(self, tables: Mapping[str, KeptTable]) -> None:
+        """Lets the members be others: those that were written down, on the hosts that are there.
+
+        Raises:
+            EngineError: one of them cannot be brought back.
+        """
+        for member_id, kept in self._kept.items():
+            host_id, wanted = kept.host_id, tables.get(member_id)
+            if not host_id:
+                continue
+            self._carried.pop(host_id, None)
+            if wanted is None or wanted.spec.placement != kept.spec.placement or member_id in self._moving:
+                self._lane.kill(host_id)
+            else:
+                self._moving[member_id] = host_id
+        for member_id in [one for one in self._moving if one not in tables]:
+            self._lane.kill(self._moving.pop(member_id))
+        self.restore(tables)
 
     # ------------------------------------------------------------------------------------------------------ hosts
 

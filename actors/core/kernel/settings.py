@@ -37,8 +37,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         kept_bytes_max: of each member's inboxes since its last checkpoint; half of it makes the next one due.
         logbook_bytes_max: of the records of the newest control ticks, which reports and series are made of; 64 MiB are
             some 30,000 control ticks of 20 realms.
+        keyframes_max: of each branch; from one, any later control tick is lived again. The further back, the fewer stay.
+        snapshot_interval_control_ticks: a snapshot is taken every so many control ticks; 0 takes none.
 
-    The last six are not part of history: two runs that differ in them live the same life.
+    The last eight are not part of history: two runs that differ in them live the same life.
     """
 
     seed: int = 0
@@ -51,12 +53,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     inbox_events_max: int = 1_000_000
     dead_letters_max: int = 10_000
     traces_max: int = 100_000
-    window_control_ticks: int = 1_000
+    window_control_ticks: int = 100
     spare_hosts: int = 2
     member_timeout_s: float = 600.0
     start_timeout_s: float = 300.0
     kept_bytes_max: int = 64 << 20
     logbook_bytes_max: int = 64 << 20
+    keyframes_max: int = 1_000
+    snapshot_interval_control_ticks: int = 0
 
     def __post_init__(self) -> None:
         _whole("seed", self.seed, 0, SEED_MAX)
@@ -72,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _whole("spare_hosts", self.spare_hosts, 0, 1_000)
         _whole("kept_bytes_max", self.kept_bytes_max, 1 << 10, 1 << 40)
         _whole("logbook_bytes_max", self.logbook_bytes_max, 1 << 10, 1 << 40)
+        _whole("keyframes_max", self.keyframes_max, 3, 1_000_000)
+        _whole("snapshot_interval_control_ticks", self.snapshot_interval_control_ticks, 0, SEED_MAX)
         _seconds("member_timeout_s", self.member_timeout_s)
         _seconds("start_timeout_s", self.start_timeout_s)
 
@@ -92,6 +98,8 @@ NOT_HISTORY = (
     "start_timeout_s",
     "kept_bytes_max",
     "logbook_bytes_max",
+    "keyframes_max",
+    "snapshot_interval_control_ticks",
 )
 """Settings in which two runs may differ and live the same life."""
 

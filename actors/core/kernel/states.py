@@ -42,6 +42,9 @@ class Records:
     objects: Mapping[str, Plain] = field(default_factory=dict)
 
 
+BORDER_BYTES_MIN = 1 << 10
+"""Keeping a piece apart costs some 100 bytes."""
+
 Section = Table | Records
 State = Mapping[str, Section]
 Touched = Mapping[str, Sequence[tuple[int, int]]]
@@ -116,6 +119,23 @@ def decode_state(document: bytes) -> State:
                 key,
             )
     return state
+
+
+def borders_of(document: bytes) -> list[int]:
+    """Where columns and sections begin and end in the document of `encode_state`: what often stays as it was.
+
+    Columns of less than `BORDER_BYTES_MIN` are not worth a border.
+    """
+    borders: list[int] = []
+    at = 0
+    for form, *rest in decode(document).values():
+        bodies = [rest[0]] if form == "records" else [body for _, _, body in rest[1].values()]
+        for body in bodies:
+            if len(body) >= BORDER_BYTES_MIN:
+                at = document.index(body, at)  # the document has them in this order, so it is near
+                borders += [at, at + len(body)] if borders[-1:] != [at] else [at + len(body)]
+                at += len(body)
+    return borders
 
 
 class Difference(msgspec.Struct, frozen=True):

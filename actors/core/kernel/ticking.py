@@ -25,6 +25,11 @@ from actors.core.kernel.settings import LOOKAHEAD_MAX, Settings
 BROADCAST = "*"
 
 
+def occasion_of(control_tick: int) -> str:
+    """What the exchange of a control tick is called; see `Exchange`."""
+    return f"tick {control_tick}"
+
+
 class TickRecord(msgspec.Struct, frozen=True, gc=False):
     """What one control tick came to.
 
@@ -38,6 +43,7 @@ class TickRecord(msgspec.Struct, frozen=True, gc=False):
         rows: (member id, local tick, measures) of the realms that advanced.
         flows: (source, receiver, event type, deliveries).
         failures: (member id, message) of members that went into error in this tick.
+        chain: the digests of all control ticks so far, folded.
     """
 
     control_tick_id: int
@@ -49,6 +55,7 @@ class TickRecord(msgspec.Struct, frozen=True, gc=False):
     rows: tuple[tuple[str, int, dict[str, float]], ...]
     flows: tuple[tuple[str, str, str, int], ...]
     failures: tuple[tuple[str, str], ...]
+    chain: bytes = NO_DIGEST
 
 
 @dataclass
@@ -171,7 +178,7 @@ class Ticking:
         digest_due = tick % self.settings.digest_interval_control_ticks == 0
         self.deliver(tick, self.post)
         grants = self._grants(tick, digest_due)
-        self._occasion = f"tick {tick}"
+        self._occasion = occasion_of(tick)
         outboxes = yield from self._exchange(grants)
         self.control_tick = tick
         failures, rows, synced = self._take_in(grants, outboxes)
@@ -192,6 +199,7 @@ class Ticking:
             tuple(rows),
             tuple((*key, count) for key, count in sorted(flows.items())),
             tuple(failures),
+            self.chain,
         )
 
     def _count_deliveries(self, grants: Mapping[str, Grant]) -> dict[tuple[str, str, str], int]:

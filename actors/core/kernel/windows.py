@@ -11,7 +11,7 @@ from actors.core.kernel.effects import Exchange, Lost, Script
 from actors.core.kernel.errors import ProtocolError
 from actors.core.kernel.members import Grant, Outbox
 from actors.core.kernel.sequencing import Sequencer
-from actors.core.kernel.ticking import TickRecord
+from actors.core.kernel.ticking import TickRecord, occasion_of
 
 
 def control_ticks_script(sequencer: Sequencer, control_ticks_max: int) -> Script[list[TickRecord]]:
@@ -25,7 +25,7 @@ def control_ticks_script(sequencer: Sequencer, control_ticks_max: int) -> Script
     if window <= 1 or (window := min(window, sequencer.lookahead())) <= 1:
         return [(yield from sequencer.control_tick_script())]
     plan = _plan(sequencer, window)
-    answers = yield Exchange(plan, f"tick {sequencer.control_tick + 1}")
+    answers = yield Exchange(plan, occasion_of(sequencer.control_tick + 1))
     answered = {
         member_id: answer if isinstance(answer, Lost) else deque(answer) for member_id, answer in answers.items()
     }

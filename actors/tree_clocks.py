@@ -1,0 +1,262 @@
+"""A clock whose time is a tree: boundaries get names, history goes back to one of them and on from there.
+
+Nothing is ever overwritten. Going back is leaving: the past is lived again beside the world that stands still, in the
+clock's own process; only when that has come out as it was recorded is the new branch written down, in one transaction,
+and only then do the members become what they were. Who dies before the commit has changed nothing; who dies after it is
+succeeded by a clock on the new branch.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from actors.chronicles import Standing
+from actors.clocks import MasterClock
+from actors.core.kernel.commands import Boundary
+from actors.core.kernel.errors import CommandRefusedError, SoulfraError, told
+from actors.core.kernel.sequencing import Sequencer
+from actors.core.kernel.tables import restore_tables
+from actors.pasts import PastChronicle, checked_branch, standing_at
+from actors.vaults.checks import NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX
+from actors.vaults.records import Branch, Snapshot, Stretch, shared_until, unknown_snapshot
+from actors.vaults.vaults import Vault
+
+T = TypeVar("T")
+
+
+class TreeClock(MasterClock):
+    """See `MasterClock`."""
+
+    # --------------------------------------------------------------------------------------------------- snapshots
+
+    def take_snapshot(self, name: str = "", reason: str = "", command_id: str = "") -> Snapshot:
+        """Gives the present boundary a name.
+
+        Args:
+            name: unique; "" lets one be given.
+            reason: for people.
+            command_id: the caller's name for this; asked again under the same name, it is not done again.
+
+        Raises:
+            CommandRefusedError: the name is taken or cannot be one, or there is no vault.
+        """
+        _check_texts(name, reason)
+        return self._at_boundary(lambda: self._take_snapshot(name, reason, command_id))
+
+    def _take_snapshot(self, name: str, reason: str, command_id: str) -> Snapshot:
+        self._check_whole()
+        self._vault()
+        known = self._chronicle.snapshots()
+        for one in known:
+            if command_id and one.command_id == command_id:
+                return one
+            if name and one.snapshot == name:
+                raise CommandRefusedError(
+                    f"there is a snapshot {name!r} already, of control tick {one.control_tick} on {one.branch}; choose "
+                    "another name, or delete that one first."
+                )
+        digest, boundary = self._take_digest(), self._sequencer.boundary
+        self._written(self._seal())
+        self._mark_present()
+        taken = Snapshot(
+            name,
+            boundary.branch,
+            boundary.control_tick,
+            boundary.position,
+            digest,
+            reason,
+            command_id=command_id,
+        )
+        return self._insisted(lambda: self._chronicle.take_snapshot(taken))
+
+    def snapshots(self) -> list[Snapshot]:
+        """Every snapshot of every branch, in the order in which they were taken."""
+        return self._at_boundary(self._chronicle.snapshots)
+
+    def delete_snapshot(self, snapshot: str) -> None:
+        """Forgets a snapshot. History is not touched.
+
+        Raises:
+            UnknownSnapshotError: there is none of that name.
+            CommandRefusedError: branches were made from it.
+        """
+
+        def delete() -> None:
+            self._check_whole()
+            self._vault()
+            self._chronicle.snapshots()  # writes down those that wait
+            self._chronicle.delete_snapshot(snapshot)
+
+        self._at_boundary(delete)
+
+    # ---------------------------------------------------------------------------------------------------- branches
+
+    def branches(self) -> list[Branch]:
+        """Every branch: the first one, then those that left another one, in the order in which they did."""
+        chronicle = self._chronicle
+        first = Branch(chronicle.founding.settings.branch, "", 0, 0)
+        return [first, *chronicle.branches()]
+
+    def revert(
+        self,
+        control_tick: int,
+        branch: str = "",
+        snapshot: str = "",
+        name: str = "",
+        reason: str = "",
+        command_id: str = "",
+    ) -> Branch:
+        """Goes back to a boundary and on from there, on a new branch. Whatever is now stays, on the branch it is on.
+
+        A run that is under way goes on from there, too.
+
+        Args:
+            control_tick: the boundary after this control tick, before its commands.
+            branch: of which history; "" for the present one.
+            snapshot: go back to this one instead; its boundary is exactly where it was taken.
+            name: of the new branch; "" lets one be given.
+            reason: for people.
+            command_id: the caller's name for this; asked again under the same name, it is not done again.
+
+        Returns:
+            The new branch.
+
+        Raises:
+            CommandRefusedError: it has not been yet, the name is taken or cannot be one, or there is no vault.
+            UnknownBranchError: there is no such branch.
+            UnknownSnapshotError: there is no such snapshot.
+            EngineError: history cannot be lived again; nothing has changed.
+        """
+        _check_texts(name, reason)
+        return self._at_boundary(lambda: self._revert(control_tick, branch, snapshot, name, reason, command_id))
+
+    def _revert(self, control_tick: int, branch: str, snapshot: str, name: str, reason: str, command_id: str) -> Branch:
+        self._check_whole()
+        vault, chronicle = self._vault(), self._chronicle
+        branches = self.branches()
+        for one in branches:
+            if command_id and one.command_id == command_id:
+                return one
+        names = [one.branch for one in branches]
+        if name in names:
+            raise CommandRefusedError(f"there is a branch {name!r} already; choose another name.")
+        position = None
+        if snapshot:
+            control_tick, branch, position = self._boundary_of(snapshot)
+        self._end_here()
+        with self._busy(f"going back to control tick {control_tick}"):
+            past = PastChronicle(vault, chronicle.name, control_tick, branch, position)
+            boundary, standing = standing_at(past, chronicle.realm_paths)
+        left = Branch(
+            name or _new_name(names),
+            past.owner_of((boundary.control_tick, boundary.position)),
+            boundary.control_tick,
+            boundary.position,
+            reason=reason,
+            command_id=command_id,
+            snapshot=snapshot,
+        )
+        before = chronicle.path
+        made = self._insisted(lambda: chronicle.leave(left))
+        self._become(standing, before)
+        return made
+
+    def select(self, branch: str) -> Boundary:
+        """Goes on where a branch ends. Whatever is now stays, on the branch it is on.
+
+        Returns:
+            The boundary there.
+
+        Raises:
+            UnknownBranchError: there is no such branch.
+            EngineError: history cannot be lived again; nothing has changed.
+        """
+        return self._at_boundary(lambda: self._select(branch))
+
+    def _select(self, branch: str) -> Boundary:
+        self._check_whole()
+        vault, chronicle = self._vault(), self._chronicle
+        checked_branch(chronicle.name, chronicle.branches(), branch, chronicle.founding.settings.branch)
+        if branch == chronicle.branch:
+            return self._sequencer.boundary
+        self._end_here()
+        with self._busy(f"going over to branch {branch}"):
+            end = PastChronicle.end_of(vault, chronicle.name, branch)
+            boundary, standing = standing_at(end, chronicle.realm_paths)
+        before = chronicle.path
+        self._insisted(lambda: chronicle.select(branch, boundary.position))
+        self._become(standing, before)
+        return self._sequencer.boundary
+
+    def _boundary_of(self, snapshot: str) -> tuple[int, str, int | None]:
+        known = {one.snapshot: one for one in self._chronicle.snapshots()}
+        if (found := known.get(snapshot)) is None:
+            raise unknown_snapshot(self._chronicle.name, snapshot, list(known))
+        return found.control_tick, found.branch, found.exact_position
+
+    # ------------------------------------------------------------------------------------------------------- parts
+
+    def _vault(self) -> Vault:
+        vault = self._chronicle.vault
+        if vault is None:
+            raise CommandRefusedError("without a vault there is no history to go back to; give the multiverse one.")
+        return vault
+
+    def _mark_present(self) -> None:
+        """Nobody has seen this branch further than here, so that its end is where it is left."""
+        self._mark(self._sequencer.control_tick)
+
+    def _end_here(self) -> None:
+        """Writes the present branch down whole, to its end: what it came to must be known to whoever lives it again."""
+        self._written(self._seal())
+        self._mark_present()
+        self._write_keyframe()
+
+    def _insisted(self, write: Callable[[], T]) -> T:
+        written: list[T] = []
+        self._written(self._insist(lambda: written.append(write())))
+        return written[0]
+
+    @staticmethod
+    def _written(lost: SoulfraError | None) -> None:
+        if lost is not None:
+            raise lost
+
+    def _become(self, standing: Standing, path: Sequence[Stretch]) -> None:
+        """Lets everything stand as it stood: it is decided and durable, so whatever fails is the end of this clock."""
+        before = self._sequencer
+        try:
+            self._sequencer = Sequencer(self._chronicle.settings, self._chronicle.epoch)
+            restore_tables(self._sequencer, standing.tables)
+            with self._busy(f"becoming what it was at control tick {self._sequencer.control_tick}"):
+                self._fleet.adopt(standing.members)
+        except BaseException as error:
+            self._broken = told(error)
+            if isinstance(error, SoulfraError):
+                raise self._broken_off() from None
+            raise
+        now = self._sequencer.control_tick
+        self._marked = now
+        self._elapsed_total_ms *= now / max(1, before.control_tick)
+        self._propagated = 0
+        shared = shared_until(path, self._chronicle.path)
+        self._logbook.rewind(now if shared is None else min(now, shared[0]))
+        self._state = self._describe()
+
+
+def _check_texts(name: str, reason: str) -> None:
+    """Finds out what the vault would not take before anything is begun."""
+    if not isinstance(name, str) or len(name) > NAME_CHARACTERS_MAX or not name.isprintable() or name[:1] == "@":
+        raise CommandRefusedError(
+            f"a name must be at most {NAME_CHARACTERS_MAX} printable characters, not beginning with '@', not {name!r:.80}."
+        )
+    if not isinstance(reason, str) or len(reason) > NOTE_CHARACTERS_MAX or not reason.isprintable():
+        raise CommandRefusedError(
+            f"a reason must be at most {NOTE_CHARACTERS_MAX} printable characters, not {reason!r:.80}."
+        )
+
+
+def _new_name(names: list[str]) -> str:
+    number = len(names) + 1
+    while f"{names[0]}-{number}" in names:
+        number += 1
+    return f"{names[0]}-{number}"

@@ -1,0 +1,89 @@
+"""Branches: histories that left another one, and the one that a multiverse lives on."""
+
+import msgspec
+from sqlalchemy import bindparam, func, select
+
+from actors.core.kernel.errors import VaultError
+from actors.vaults.checks import checked_name, checked_note, checked_number
+from actors.vaults.fences import Fence
+from actors.vaults.records import Branch
+from actors.vaults.stores import Cursor, Store, updating
+from actors.vaults.tables import branches, heads, marks, multiverses
+
+
+class Branches:
+    """The branches of every multiverse in a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        of_multiverse = branches.c.multiverse == bindparam("multiverse")
+        self._fence = Fence(store, multiverses, "name")
+        self._known = store.prepare(
+            select(*(branches.c[name] for name in Branch.__struct_fields__))
+            .where(of_multiverse)
+            .order_by(branches.c.number)
+        )
+        self._last = store.prepare(select(func.max(branches.c.number)).where(of_multiverse))
+        self._insert = store.prepare(branches.insert())
+        insert_head, insert_mark = store.insert(heads), store.insert(marks)
+        self._select = store.prepare(updating(insert_head, ["multiverse"], {"branch": insert_head.excluded.branch}))
+        self._mark = store.prepare(
+            updating(insert_mark, ["multiverse", "branch"], {"control_tick": insert_mark.excluded.control_tick})
+        )
+        self._head = store.prepare(select(heads.c.branch).where(heads.c.multiverse == bindparam("multiverse")))
+
+    def leave(self, name: str, epoch: int, branch: Branch) -> Branch:
+        """Makes a branch and lets the multiverse live on it; see `Vault.leave`."""
+        row = {
+            "multiverse": checked_name(name, "the multiverse's name"),
+            "branch": checked_name(branch.branch, "the branch"),
+            "parent": checked_name(branch.parent, "the branch's parent"),
+            "control_tick": checked_number(branch.control_tick, "the branch's control tick"),
+            "position": checked_number(branch.position, "the branch's journal position"),
+            "reason": checked_note(branch.reason, "the branch's reason"),
+            "command_id": checked_note(branch.command_id, "the command's id"),
+            "snapshot": checked_note(branch.snapshot, "the branch's snapshot"),
+        }
+
+        def write(cursor: Cursor) -> int:
+            self._fence.hold(cursor, name, epoch)
+            if branch.branch in {branch.parent, *(one.branch for one in self._fetch(cursor, name))}:
+                raise VaultError(f"{name!r} has a branch {branch.branch!r} already; choose another name.")
+            cursor.execute(self._last, {"multiverse": name})
+            number: int = (cursor.fetchone()[0] or 0) + 1
+            cursor.execute(self._insert, {**row, "number": number})
+            cursor.execute(self._select, {"multiverse": name, "branch": branch.branch})
+            cursor.execute(
+                self._mark, {"multiverse": name, "branch": branch.branch, "control_tick": branch.control_tick}
+            )
+            return number
+
+        return msgspec.structs.replace(branch, number=self._store.write(write))
+
+    def select(self, name: str, epoch: int, branch: str) -> None:
+        """Lets the multiverse live on a branch that is there; see `Vault.select`."""
+        row = {"multiverse": checked_name(name, "the multiverse's name"), "branch": checked_name(branch, "the branch")}
+
+        def write(cursor: Cursor) -> None:
+            self._fence.hold(cursor, name, epoch)
+            cursor.execute(self._select, row)
+
+        self._store.write(write)
+
+    def head(self, name: str) -> str:
+        """The branch that the multiverse lives on; "" if it has never left its first one."""
+
+        def fetch(cursor: Cursor) -> str:
+            cursor.execute(self._head, {"multiverse": checked_name(name, "the multiverse's name")})
+            found = cursor.fetchone()
+            return "" if found is None else str(found[0])
+
+        return self._store.read(fetch)
+
+    def known(self, name: str) -> list[Branch]:
+        """Every branch of a multiverse but its first one, in the order in which they came to be."""
+        return self._store.read(lambda cursor: self._fetch(cursor, checked_name(name, "the multiverse's name")))
+
+    def _fetch(self, cursor: Cursor, name: str) -> list[Branch]:
+        cursor.execute(self._known, {"multiverse": name})
+        return [Branch(*found) for found in cursor.fetchall()]
