@@ -203,6 +203,21 @@ def down(name: str, address: str) -> int:
 
 
 @contextlib.contextmanager
+def attached(name: str, address: str) -> Iterator[Multiverse]:
+    """The driver of a multiverse that is up.
+
+    Raises:
+        SettingsError: the cluster cannot be reached.
+        UnknownMultiverseError: it is not up.
+    """
+    checked_name(name)
+    with _wrong_use(), connected(address):
+        mv = Multiverse.attach(name, address)
+    with mv:
+        yield mv
+
+
+@contextlib.contextmanager
 def _wrong_use() -> Iterator[None]:
     """A cluster that cannot be reached, or a vault that cannot be opened, is for whoever typed the command to mend."""
     try:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from actors.core.kernel.errors import CallerError, SettingsError, SoulfraError
+from orchestration.history_commands import history, revert, snapshots
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
 INTERRUPTED = 130
@@ -24,6 +25,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+app.add_typer(snapshots)
+app.add_typer(history)
+app.command()(revert)
 
 
 @app.callback(invoke_without_command=True)

@@ -10,13 +10,13 @@ from actors.chronicles import founding_of
 from actors.clocks import MasterClock
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.commands import Boundary, JournalEntry
-from actors.core.kernel.errors import VaultError
 from actors.core.kernel.events import Event
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import Difference, State, decode_state, differences
 from actors.lanes import LocalLane
 from actors.pasts import PastChronicle
-from actors.vaults.vaults import SQLITE_SCHEME, open_vault
+from actors.vaults.vaults import open_vault
+from orchestration.vault_files import existing_vault
 
 
 class Past:
@@ -52,10 +52,7 @@ class Past:
         branch: str = "",
         position: int | None = None,
     ) -> None:
-        file = str(vault).removeprefix(SQLITE_SCHEME)
-        if "://" not in file and not Path(file).is_file():  # looking makes nothing
-            raise VaultError(f"there is no vault file {file!r}; name the one that the history is kept in.")
-        with open_vault(vault) as opened:
+        with open_vault(existing_vault(vault)) as opened:
             founding = founding_of(opened, name)
         paths = (*(str(path) for path in realm_paths), *(founding.realm_paths if founding is not None else ()))
         factories.add_realm_paths(paths)

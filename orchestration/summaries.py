@@ -1,5 +1,6 @@
 """What the command line says for people: the summary that a run ends with, and how a multiverse stands that is up."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,17 @@ from rich.text import Text
 
 REFUSALS_SHOWN_MAX = 3
 REALMS_SHOWN_MAX = 40
+OUTPUT_WIDTH = 200
+
+
+def for_output() -> Console:
+    """Standard output; what is not a terminal has room for whole lines."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else OUTPUT_WIDTH)
 
 
 def print_status(document: Mapping[str, Any]) -> None:
     """Prints how a multiverse that is up stands, on standard output."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = for_output()
     lateness = document["lateness"]
     late = f", {lateness['late']:,} late, worst {lateness['worst_ms']:.1f} ms" if lateness["worst_ms"] else ""
     console.print(
@@ -39,6 +46,38 @@ def print_status(document: Mapping[str, Any]) -> None:
     _print_errors_and_recoveries(console, document["realms"], document["recoveries"])
 
 
+def print_past(document: Mapping[str, Any]) -> None:
+    """Prints how everything stood at a boundary, on standard output."""
+    console = for_output()
+    boundary = document["boundary"]
+    console.print(
+        Text(
+            f"{document['name']} at control tick {boundary['control_tick']:,} of {boundary['branch']}, journal position "
+            f"{boundary['position']:,}; {document['events_propagated']:,} events delivered until then"
+        )
+    )
+    table = Table(box=None, pad_edge=False)
+    for heading in ("realm", "kind", "state"):
+        table.add_column(heading)
+    table.add_column("local tick", justify="right")
+    for heading in ("digest", "measures"):
+        table.add_column(heading)
+    for realm in document["realms"]:
+        measures = ", ".join(f"{name} {value:,.6g}" for name, value in realm["measures"].items())
+        row = (
+            realm["realm_id"],
+            realm["kind"],
+            realm["state"],
+            f"{realm['local_tick']:,}",
+            realm["digest"][:16],
+            measures,
+        )
+        table.add_row(*map(Text, row))
+    console.print(table)
+    console.print(f"digest {document['digest']}")
+    console.print(f"chain  {document['digest_chain']}")
+
+
 def _print_errors_and_recoveries(
     console: Console, realms: Sequence[Mapping[str, Any]], recoveries: Sequence[Mapping[str, Any]]
 ) -> None:
@@ -53,7 +92,7 @@ def _print_errors_and_recoveries(
 
 def print_summary(summary: Mapping[str, Any], refused: Sequence[str], report: Path | None, series: Path | None) -> None:
     """Prints what a run came to, on standard output."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = for_output()
     speed = f"{summary['control_ticks_per_s']:,.1f} control ticks/s"
     console.print(
         f"{summary['control_ticks']} control ticks in {summary['elapsed_s']:.2f} s ({speed}), "

@@ -6,10 +6,22 @@ from types import TracebackType
 from typing import Self
 
 from actors.core.kernel.errors import VaultError
-from actors.vaults.vaults import KEYFRAMES_SUFFIX
+from actors.vaults.vaults import KEYFRAMES_SUFFIX, SQLITE_SCHEME
 
 SUFFIXES = ("", "-wal", "-shm")
 """What SQLite adds to a file's name while it is open, and leaves behind when it is killed."""
+
+
+def existing_vault(vault: str | Path) -> str | Path:
+    """`vault`, if it is a server's or a file that is there: looking makes nothing.
+
+    Raises:
+        VaultError: there is no such file.
+    """
+    file = str(vault).removeprefix(SQLITE_SCHEME)
+    if "://" not in file and not Path(file).is_file():
+        raise VaultError(f"there is no vault file {file!r}; name the one that the history is kept in.")
+    return vault
 
 
 class NewVault:

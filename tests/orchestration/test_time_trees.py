@@ -249,7 +249,7 @@ def test_a_past_that_comes_out_otherwise_is_not_gone_back_to(tmp_path: Path) -> 
         mv.register_game("leaks", "leaks:ModuleState")
         mv.run(6)
         chain = mv.digest_chain()
-        with pytest.raises(SoulfraError, match="otherwise than it was recorded|cannot be lived again|another history"):
+        with pytest.raises(SoulfraError, match=r"otherwise than it was recorded|another history"):
             mv.revert(4)
         assert (mv.boundary().branch, mv.digest_chain(), len(mv.branches())) == ("main", chain, 1)
 

@@ -1,0 +1,188 @@
+"""`soulfra snapshot …`, `soulfra history …` and `soulfra revert`.
+
+What only looks reads the vault, whether or not the multiverse is up. What changes history is for the clock to do, so the
+multiverse must be up.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from actors.core.kernel.errors import SettingsError
+
+Name = Annotated[str, typer.Argument(help="Of the multiverse.", metavar="NAME")]
+Address = Annotated[str, typer.Option(help="Of the Ray cluster; else RAY_ADDRESS, else the one on this machine.")]
+VaultOption = Annotated[str, typer.Option("--vault", help="A file, or a PostgreSQL URL; NAME.sqlite by default.")]
+RealmPath = Annotated[list[str] | None, typer.Option(help="A folder with your own realm modules.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Reason = Annotated[str, typer.Option(help="Why, for people.")]
+
+snapshots = typer.Typer(name="snapshot", help="Boundaries with a name: take, list, show, compare and delete them.")
+history = typer.Typer(name="history", help="The tree of histories: draw it, look at it, go over.")
+
+
+@snapshots.callback(invoke_without_command=True)
+@history.callback(invoke_without_command=True)
+def _help(context: typer.Context) -> int:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+    return 0
+
+
+@snapshots.command("take")
+def take(
+    name: Name,
+    snapshot: Annotated[str, typer.Argument(help="Its name; one is given otherwise.", metavar="[SNAPSHOT]")] = "",
+    reason: Reason = "",
+    as_json: AsJson = False,
+    address: Address = "",
+) -> int:
+    """Gives the present boundary of a multiverse that is up a name."""
+    from orchestration import time_trees
+
+    taken = time_trees.snapshot_document(_asked(name, address, lambda mv: mv.snapshot(snapshot, reason)))
+    where = f"control tick {taken['control_tick']:,} on {taken['branch']}"
+    return _say(taken, as_json, f"{taken['snapshot']}: {where}, digest {taken['digest']}")
+
+
+@snapshots.command("list")
+def list_(name: Name, vault: VaultOption = "", as_json: AsJson = False) -> int:
+    """Lists the snapshots of every branch."""
+    from orchestration import time_trees
+
+    found = time_trees.tree_of(_vault_of(name, vault), name)["snapshots"]
+    return _say({"name": name, "snapshots": found}, as_json, lambda: time_trees.print_snapshots(found))
+
+
+@snapshots.command("show")
+def show_snapshot(
+    name: Name,
+    snapshot: Annotated[str, typer.Argument(help="Which one.")],
+    vault: VaultOption = "",
+    realm_path: RealmPath = None,
+    as_json: AsJson = False,
+) -> int:
+    """Shows what was there: lives it again and says how everything stood."""
+    return _look(name, vault, realm_path, as_json, snapshot=snapshot)
+
+
+@snapshots.command("diff")
+def diff(
+    name: Name,
+    one: Annotated[str, typer.Argument(help="A snapshot.")],
+    other: Annotated[str, typer.Argument(help="Another one.")],
+    vault: VaultOption = "",
+    realm_path: RealmPath = None,
+    as_json: AsJson = False,
+) -> int:
+    """Says what changed from one snapshot to another, by member, object and attribute."""
+    from orchestration import time_trees
+
+    document = time_trees.difference_document(_vault_of(name, vault), name, one, other, realm_path or ())
+    return _say(document, as_json, lambda: time_trees.print_differences(document))
+
+
+@snapshots.command("delete")
+def delete(name: Name, snapshot: Annotated[str, typer.Argument(help="Which one.")], address: Address = "") -> int:
+    """Forgets a snapshot of a multiverse that is up. History is not touched."""
+    _asked(name, address, lambda mv: mv.delete_snapshot(snapshot))
+    return _say({}, False, f"{snapshot} is deleted")
+
+
+@history.command("show")
+def show(name: Name, vault: VaultOption = "", as_json: AsJson = False) -> int:
+    """Draws the tree of histories, with the snapshots on it."""
+    from orchestration import time_trees
+
+    document = time_trees.tree_of(_vault_of(name, vault), name)
+    return _say(document, as_json, lambda: time_trees.print_tree(document))
+
+
+@history.command("at")
+def at(
+    name: Name,
+    control_tick: Annotated[int, typer.Argument(help="The boundary after this control tick, before its commands.")],
+    branch: Annotated[str, typer.Option(help="Of which history; the one it lives on by default.")] = "",
+    vault: VaultOption = "",
+    realm_path: RealmPath = None,
+    as_json: AsJson = False,
+) -> int:
+    """Looks at any past control tick: lives it again and says how everything stood."""
+    return _look(name, vault, realm_path, as_json, control_tick=control_tick, branch=branch)
+
+
+@history.command("select")
+def select(
+    name: Name,
+    branch: Annotated[str, typer.Argument(help="Which one.")],
+    as_json: AsJson = False,
+    address: Address = "",
+) -> int:
+    """Lets a multiverse that is up go on where a branch ends."""
+    boundary = _asked(name, address, lambda mv: mv.select(branch))
+    document = {key: getattr(boundary, key) for key in boundary.__struct_fields__}
+    return _say(document, as_json, f"{name} goes on at control tick {boundary.control_tick:,} of {boundary.branch}")
+
+
+def revert(
+    name: Name,
+    to: Annotated[
+        int | None, typer.Option("--to", help="The boundary after this control tick.", metavar="TICK")
+    ] = None,
+    snapshot: Annotated[str, typer.Option(help="Instead: the boundary of this snapshot.")] = "",
+    branch: Annotated[str, typer.Option(help="Of which history; the one it lives on by default.")] = "",
+    new: Annotated[str, typer.Option("--as", help="Name of the new branch; one is given otherwise.")] = "",
+    reason: Reason = "",
+    as_json: AsJson = False,
+    address: Address = "",
+) -> int:
+    """Lets a multiverse that is up go back to a boundary, and on from there on a new branch. Nothing is overwritten."""
+    if (to is None) != bool(snapshot) or (snapshot and branch):
+        raise SettingsError("give either --to TICK, with --branch if you like, or --snapshot SNAPSHOT.")
+    left = _asked(name, address, lambda mv: mv.revert(to, branch=branch, snapshot=snapshot, name=new, reason=reason))
+    document = {key: getattr(left, key) for key in left.__struct_fields__ if key != "command_id"}
+    where = f"control tick {left.control_tick:,} of {left.parent}"
+    return _say(document, as_json, f"{name} is back at {where}, and goes on from there on {left.branch}")
+
+
+def _asked(name: str, address: str, ask: Callable[[Any], Any]) -> Any:
+    from orchestration.detached import attached
+
+    with attached(name, address) as mv:
+        return ask(mv)
+
+
+def _vault_of(name: str, vault: str) -> str:
+    from orchestration.detached import checked_name
+
+    return vault or f"{checked_name(name)}.sqlite"
+
+
+def _look(name: str, vault: str, realm_path: list[str] | None, as_json: bool, **which: Any) -> int:
+    from orchestration import summaries, time_trees
+
+    with time_trees.past_of(_vault_of(name, vault), name, paths=tuple(realm_path or ()), **which) as past:
+        state = past.get_multiverse_state()
+        games = ("realm_id", "kind", "state", "local_tick", "measures", "digest", "error")
+        document = {
+            "name": name,
+            "boundary": {key: getattr(past.boundary, key) for key in past.boundary.__struct_fields__},
+            "digest": past.digest(),
+            "digest_chain": past.digest_chain(),
+            "events_propagated": state["events_propagated"],
+            "dead_letters": state["dead_letters"],
+            "realms": [{key: game[key] for key in games} for game in state["games"]],
+        }
+    return _say(document, as_json, lambda: summaries.print_past(document))
+
+
+def _say(document: dict[str, Any], as_json: bool, words: str | Callable[[], None]) -> int:
+    if as_json:
+        print(json.dumps(document))
+    elif isinstance(words, str):
+        print(words)
+    else:
+        words()
+    return 0

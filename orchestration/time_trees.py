@@ -1,0 +1,163 @@
+"""The tree of a multiverse's histories as people see it: read from its vault, drawn, and what differs within it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from actors.chronicles import founding_of
+from actors.core.kernel.errors import UnknownMultiverseError
+from actors.core.kernel.states import Difference
+from actors.vaults.records import Branch, Snapshot, unknown_snapshot
+from actors.vaults.vaults import Vault, open_vault
+from orchestration.pasts import Past, differing
+from orchestration.summaries import for_output
+from orchestration.vault_files import existing_vault
+
+SNAPSHOTS_DRAWN_MAX = 8
+"""Of each branch; more are counted."""
+DIFFERENCES_SHOWN_MAX = 40
+
+
+def tree_of(vault: str, name: str) -> dict[str, Any]:
+    """The tree of histories in a vault, with the snapshots on it; nothing is written, and whoever runs is not asked.
+
+    Returns:
+        name, branch (the one that the multiverse lives on), branches (branch, parent, control_tick, position, number,
+        reason, reached), snapshots.
+
+    Raises:
+        UnknownMultiverseError: the vault does not know it.
+        VaultError: it cannot be read.
+    """
+    with open_vault(existing_vault(vault)) as opened:
+        first = _first_branch(opened, name)
+        known = [Branch(first, "", 0, 0), *opened.branches(name)]
+        return {
+            "name": name,
+            "branch": opened.head(name) or first,
+            "branches": [
+                {
+                    **{
+                        key: getattr(one, key)
+                        for key in ("branch", "parent", "control_tick", "position", "number", "reason")
+                    },
+                    "reached": opened.marked(name, one.branch),
+                }
+                for one in known
+            ],
+            "snapshots": [snapshot_document(one) for one in opened.snapshots(name)],
+        }
+
+
+def _first_branch(opened: Vault, name: str) -> str:
+    founding = founding_of(opened, name)
+    if founding is None:
+        known = ", ".join(one.name for one in opened.multiverses()) or "none"
+        raise UnknownMultiverseError(f"{opened.where} has no multiverse {name!r}; it has {known}.")
+    return founding.settings.branch
+
+
+def snapshot_document(taken: Snapshot) -> dict[str, Any]:
+    """A snapshot as plain data, without what only a caller knows."""
+    return {key: value for key, value in msgspec.to_builtins(taken).items() if key != "command_id"}
+
+
+def past_of(
+    vault: str,
+    name: str,
+    *,
+    control_tick: int | None = None,
+    branch: str = "",
+    snapshot: str = "",
+    paths: Sequence[str] = (),
+) -> Past:
+    """A boundary in a vault, by its control tick or by a snapshot.
+
+    Raises:
+        UnknownSnapshotError: there is no such snapshot.
+        SoulfraError: see `Past`.
+    """
+    if not snapshot:
+        return Past(vault, name, control_tick, paths, branch=branch)  # type: ignore[arg-type]
+    with open_vault(existing_vault(vault)) as opened:
+        _first_branch(opened, name)
+        known = {one.snapshot: one for one in opened.snapshots(name)}
+    if (taken := known.get(snapshot)) is None:
+        raise unknown_snapshot(name, snapshot, list(known))
+    return Past(vault, name, taken.control_tick, paths, branch=taken.branch, position=taken.exact_position)
+
+
+def difference_document(vault: str, name: str, one: str, other: str, paths: Sequence[str] = ()) -> dict[str, Any]:
+    """What differs between two snapshots: name, left, right, members (by id, a list of differences)."""
+    with (
+        past_of(vault, name, snapshot=one, paths=paths) as left,
+        past_of(vault, name, snapshot=other, paths=paths) as right,
+    ):
+        found = differing(left, right)
+    members = {member_id: [msgspec.to_builtins(one) for one in some] for member_id, some in found.items()}
+    return {"name": name, "left": one, "right": other, "members": members}
+
+
+# ------------------------------------------------------------------------------------------------------------ drawn
+
+
+def print_tree(document: Mapping[str, Any]) -> None:
+    """Draws the tree of histories on standard output."""
+    console = for_output()
+    by_branch: dict[str, list[Mapping[str, Any]]] = {}
+    for one in document["snapshots"]:
+        by_branch.setdefault(one["branch"], []).append(one)
+    drawn: dict[str, Tree] = {}
+    for one in document["branches"]:
+        label = Text(one["branch"], style="bold green" if one["branch"] == document["branch"] else "bold")
+        label.append(f"  {one['control_tick']:,} … {one['reached']:,}", style="default not bold")
+        if one["branch"] == document["branch"]:
+            label.append("  lives here", style="green not bold")
+        if one["reason"]:
+            label.append(f"  {one['reason']}", style="dim not bold")
+        node = drawn[one["branch"]] = (
+            drawn[one["parent"]].add(label) if one["parent"] else Tree(label, guide_style="dim")
+        )
+        snapshots = by_branch.get(one["branch"], [])
+        for taken in snapshots[-SNAPSHOTS_DRAWN_MAX:]:
+            reason = f"  {taken['reason']}" if taken["reason"] else ""
+            node.add(Text(f"{taken['snapshot']} at {taken['control_tick']:,}{reason}", style="cyan"))
+        if len(snapshots) > SNAPSHOTS_DRAWN_MAX:
+            node.add(Text(f"… and {len(snapshots) - SNAPSHOTS_DRAWN_MAX:,} earlier snapshots", style="dim"))
+    console.print(drawn[document["branches"][0]["branch"]])
+
+
+def print_snapshots(snapshots: Sequence[Mapping[str, Any]]) -> None:
+    """Lists snapshots on standard output."""
+    console = for_output()
+    if not snapshots:
+        console.print("no snapshots yet")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("snapshot", "branch"):
+        table.add_column(heading)
+    for heading in ("control tick", "position"):
+        table.add_column(heading, justify="right")
+    for heading in ("digest", "reason"):
+        table.add_column(heading)
+    for one in snapshots:
+        figures = (f"{one['control_tick']:,}", f"{one['position']:,}")
+        table.add_row(*map(Text, (one["snapshot"], one["branch"], *figures, one["digest"][:16], one["reason"])))
+    console.print(table)
+
+
+def print_differences(document: Mapping[str, Any]) -> None:
+    """Says what differs on standard output, the first of each member."""
+    console = for_output()
+    if not document["members"]:
+        console.print(f"{document['left']} and {document['right']} do not differ")
+    for member_id, found in document["members"].items():
+        console.print(Text(f"{member_id}: {len(found):,} difference{'' if len(found) == 1 else 's'}", style="bold"))
+        for one in found[:DIFFERENCES_SHOWN_MAX]:
+            console.print(Text(f"  {Difference(**one)}"))
+        if len(found) > DIFFERENCES_SHOWN_MAX:
+            console.print(f"  … and {len(found) - DIFFERENCES_SHOWN_MAX:,} more")

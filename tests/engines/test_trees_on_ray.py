@@ -1,0 +1,133 @@
+"""Going back on a real cluster: the same histories as in one process, on the hosts that are there, whoever dies meanwhile."""
+
+import json
+import os
+import random
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+from processes import alive, until
+
+from orchestration import Multiverse
+from orchestration.main import run
+
+REALMS = Path(__file__).parents[1] / "realms"
+RING = "small:Ring"
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+
+
+def peopled(mv):
+    for number in range(3):
+        after = f"ring_{(number + 1) % 3}"
+        mv.register_game(f"ring_{number}", RING, params={"next_realm": after, "shouts": True})
+    return mv
+
+
+def story(mv):
+    """A life with three branches; what was seen of each."""
+    seen = {}
+    mv.run(6)
+    mv.command("ring_1", "set_luck", {"luck": 5})
+    mv.snapshot("mine")
+    mv.run(4)
+    seen["main"] = (mv.boundary().control_tick, mv.digest_chain())
+    mv.revert(3, reason="what if")
+    mv.register_game("late", RING, params={"shouts": True})
+    mv.run(4)
+    seen["main-2"] = (mv.boundary().control_tick, mv.digest_chain())
+    mv.revert(snapshot="mine", name="third")
+    mv.run(4)
+    seen["third"] = (mv.boundary().control_tick, mv.digest_chain())
+    return seen
+
+
+@pytest.mark.parametrize("lane", ["zmq", "ray"])
+def test_the_same_tree_as_in_one_process(tmp_path, lane):
+    where = {"name": "home", "realm_paths": [REALMS]}
+    with Multiverse(7, engine="local", vault=tmp_path / "local.sqlite", **where) as mv:
+        expected = story(peopled(mv))
+    assert expected["third"] == expected["main"]
+    with Multiverse(7, engine="ray", lane=lane, vault=tmp_path / "ray.sqlite", **where) as mv:
+        peopled(mv)
+        hosts = {one["member_id"]: one["process_id"] for one in mv.members()}
+        assert story(mv) == expected
+        assert {one["member_id"]: one["process_id"] for one in mv.members()} == hosts
+        assert mv.recoveries() == []
+        for branch in ("main-2", "main", "third"):
+            mv.select(branch)
+            assert (mv.boundary().control_tick, mv.digest_chain()) == expected[branch]
+        with mv.at(snapshot="mine") as past:
+            assert past.boundary.control_tick == 6
+        mv.kill("ring_0")
+        mv.run(1)
+        assert [one["member_id"] for one in mv.recoveries()] == ["ring_0"]
+
+
+def test_whoever_dies_while_all_goes_back_it_happens_once_or_not_at_all(tmp_path):
+    seed = int.from_bytes(os.urandom(4), "big")
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    with Multiverse(7, engine="ray", name="home", realm_paths=[REALMS], vault=tmp_path / "v.sqlite") as mv:
+        peopled(mv)
+        chains = [mv.digest_chain()]
+        for _ in range(6):
+            mv.run(1)
+            chains.append(mv.digest_chain())
+        for attempt in range(4):
+            tick = draw.randrange(1, 6)
+            victim = mv.about.process_id if attempt % 2 else draw.choice(mv.members())["process_id"]
+            killer = threading.Timer(draw.uniform(0.0, 0.08), os.kill, (victim, signal.SIGKILL))
+            killer.start()
+            left = mv.revert(tick, branch="main")
+            killer.join()
+            until(lambda victim=victim: not alive(victim))
+            assert [one.branch for one in mv.branches()] == ["main", *(f"main-{n + 2}" for n in range(attempt + 1))]
+            assert (left.control_tick, mv.boundary().branch) == (tick, f"main-{attempt + 2}")
+            mv.run(6 - tick)
+            assert mv.digest_chain() == chains[6]
+        mv.select("main")
+        assert mv.digest_chain() == chains[6]
+        assert len(mv.members()) == 4
+
+
+def test_from_a_shell(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scenario = tmp_path / "one.toml"
+    scenario.write_text(
+        f'local_tick_interval_ms = 1\nrealm_paths = ["{REALMS}"]\n[[realms]]\nid = "a"\nfactory = "{RING}"\n'
+    )
+
+    def soulfra(*arguments):
+        code = run([str(one) for one in arguments])
+        out, err = capsys.readouterr()
+        assert code == 0, err
+        return out
+
+    soulfra("up", "tree", "--scenario", scenario, "--paused")
+    try:
+        taken = json.loads(soulfra("snapshot", "take", "tree", "mine", "--reason", "at first", "--json"))
+        assert (taken["snapshot"], taken["control_tick"], taken["reason"]) == ("mine", 0, "at first")
+        with Multiverse.attach("tree") as mv:
+            mv.run(5)
+            chain = mv.digest_chain()
+        assert soulfra("snapshot", "take", "tree").startswith("s2: control tick 5 on main, digest ")
+        assert soulfra("revert", "tree", "--to", 2, "--as", "other") == (
+            "tree is back at control tick 2 of main, and goes on from there on other\n"
+        )
+        assert soulfra("history", "select", "tree", "main") == "tree goes on at control tick 5 of main\n"
+        assert json.loads(soulfra("history", "at", "tree", 5, "--json"))["digest_chain"] == chain
+        assert soulfra("snapshot", "delete", "tree", "s2") == "s2 is deleted\n"
+        assert soulfra("history", "show", "tree").splitlines() == [
+            "main  0 … 5  lives here",
+            "├── mine at 0  at first",
+            "└── other  2 … 2",
+        ]
+        assert run(["revert", "tree", "--to", "77"]) == 2
+        assert "reaches from control tick 0 to 5" in capsys.readouterr().err
+    finally:
+        soulfra("down", "tree")
+    assert run(["snapshot", "take", "tree"]) == 2
+    assert "no multiverse 'tree' is up on this cluster" in capsys.readouterr().err

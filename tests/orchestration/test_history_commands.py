@@ -1,0 +1,127 @@
+"""`soulfra snapshot`, `soulfra history`, `soulfra revert`: what they say of a vault, and how they refuse."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestration import Multiverse
+from orchestration.main import run
+
+REALMS = Path(__file__).parents[1] / "realms"
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory):
+    """A folder with the vault of a short life with three branches, and the digest chain after control tick 7."""
+    folder = tmp_path_factory.mktemp("history")
+    where = {"name": "home", "vault": folder / "home.sqlite", "engine": "local", "realm_paths": [REALMS]}
+    with Multiverse(7, snapshot_interval_control_ticks=4, **where) as mv:
+        mv.register_game("a", "small:Ring", params={"shouts": True})
+        mv.run(5)
+        mv.snapshot("mine", "before")
+        mv.command("a", "set_luck", {"luck": 3})
+        mv.snapshot("luckier")
+        mv.run(2)
+        chain = mv.digest_chain()
+        mv.revert(3, reason="what if")
+        mv.run(1)
+        mv.revert(snapshot="mine", name="third")
+    return folder, chain
+
+
+@pytest.fixture
+def soulfra(lived, capsys, monkeypatch):
+    """Runs a command line in that folder; gives code, output, complaints."""
+    monkeypatch.chdir(lived[0])
+
+    def command(*arguments):
+        code = run([str(one) for one in arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
+
+
+def test_the_tree_is_drawn(soulfra):
+    code, out, _ = soulfra("history", "show", "home")
+    assert code == 0
+    assert out.splitlines() == [
+        "main  0 … 7",
+        "├── main@4 at 4  every 4 control ticks",
+        "├── mine at 5  before",
+        "├── luckier at 5",
+        "├── main-2  3 … 4  what if",
+        "│   └── main-2@4 at 4  every 4 control ticks",
+        "└── third  5 … 5  lives here",
+    ]
+    document = json.loads(soulfra("history", "show", "home", "--json")[1])
+    assert (document["name"], document["branch"]) == ("home", "third")
+    assert [(one["branch"], one["parent"], one["control_tick"], one["reached"]) for one in document["branches"]] == [
+        ("main", "", 0, 7),
+        ("main-2", "main", 3, 4),
+        ("third", "main", 5, 5),
+    ]
+    assert [one["snapshot"] for one in document["snapshots"]] == ["main@4", "mine", "luckier", "main-2@4"]
+
+
+def test_snapshots_are_listed(soulfra):
+    out = soulfra("snapshot", "list", "home")[1].splitlines()
+    assert out[0].split() == ["snapshot", "branch", "control", "tick", "position", "digest", "reason"]
+    assert [line.split()[:4] for line in out[2:4]] == [["mine", "main", "5", "1"], ["luckier", "main", "5", "2"]]
+    document = json.loads(soulfra("snapshot", "list", "home", "--json")[1])
+    assert [one["snapshot"] for one in document["snapshots"]] == ["main@4", "mine", "luckier", "main-2@4"]
+
+
+def test_any_control_tick_is_looked_at(soulfra, lived):
+    code, out, _ = soulfra("history", "at", "home", 7, "--branch", "main")
+    assert (
+        code == 0
+        and f"chain  {lived[1]}" in out
+        and out.startswith("home at control tick 7 of main, journal position 2")
+    )
+    document = json.loads(soulfra("history", "at", "home", 2, "--json")[1])
+    assert document["boundary"] == {"branch": "third", "control_tick": 2, "position": 1}
+    assert document["realms"][0]["realm_id"] == "a" and document["realms"][0]["local_tick"] == 20
+
+
+def test_a_snapshot_is_looked_at_and_compared(soulfra):
+    taken = {one["snapshot"]: one for one in json.loads(soulfra("snapshot", "list", "home", "--json")[1])["snapshots"]}
+    for name in taken:
+        document = json.loads(soulfra("snapshot", "show", "home", name, "--json")[1])
+        assert document["digest"] == taken[name]["digest"]
+    code, out, _ = soulfra("snapshot", "diff", "home", "mine", "luckier")
+    assert code == 0 and out.splitlines()[0] == "a: 1 difference" and out.rstrip().endswith("!= 3")
+    document = json.loads(soulfra("snapshot", "diff", "home", "mine", "luckier", "--json")[1])
+    assert [one["right"] for one in document["members"]["a"]] == [3]
+    assert soulfra("snapshot", "diff", "home", "mine", "mine")[1] == "mine and mine do not differ\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["history", "show", "away"], 1, "there is no vault file 'away.sqlite'"),
+        (["history", "show", "away", "--vault", "home.sqlite"], 2, "has no multiverse 'away'; it has home"),
+        (["history", "show", "../home"], 2, "a multiverse's name must be"),
+        (["history", "at", "home", "99"], 2, "reaches from control tick 0 to 5"),
+        (["history", "at", "home", "1", "--branch", "x"], 2, "has no branch 'x'; it has main, main-2, third"),
+        (["history", "at", "home"], 2, "Missing argument"),
+        (["snapshot", "show", "home", "none"], 2, "has no snapshot 'none'; it has main@4, mine, luckier, main-2@4"),
+        (["snapshot", "diff", "home", "mine", "none"], 2, "has no snapshot 'none'"),
+        (["revert", "home"], 2, "give either --to TICK"),
+        (["revert", "home", "--to", "3", "--snapshot", "mine"], 2, "give either --to TICK"),
+        (["revert", "home", "--snapshot", "mine", "--branch", "main"], 2, "give either --to TICK"),
+    ],
+)
+def test_mistakes_are_one_line(soulfra, arguments, code, says):
+    found, out, err = soulfra(*arguments)
+    assert (found, out) == (code, "") and says in err and len(err.splitlines()) == 1
+
+
+def test_what_there_is_is_said_without_a_command(soulfra):
+    for name, verbs in (
+        ("snapshot", ("take", "list", "show", "diff", "delete")),
+        ("history", ("show", "at", "select")),
+    ):
+        code, out, err = soulfra(name)
+        assert code == 0 and not err and all(f"  {verb} " in out for verb in verbs)
