@@ -32,6 +32,8 @@ from actors.vaults.vaults import Vault, open_vault
 KEYFRAME_AFTER_WORK_S = 0.5
 """How much the clock may have lived since the last keyframe, in seconds of its control ticks: who takes over, or looks at
 the past, repeats about as much."""
+KEYFRAME_OF_TEMPORARY_AFTER_WORK_S = 5.0
+"""The same where nobody will look at the past, for the vault goes with its clock."""
 KEYFRAME_SHARE = 20
 """Writing keyframes may take one part in so many of the time."""
 TABLES = "clock"
@@ -68,6 +70,7 @@ class Chronicle:
         vault: where; None remembers nothing.
         name: of the multiverse.
         founding: what it is founded with, if it is new.
+        temporary: whether the vault is only there for the clock to survive its own process.
 
     Attributes:
         name: of the multiverse.
@@ -77,8 +80,9 @@ class Chronicle:
         branch: which of its histories this is.
     """
 
-    def __init__(self, vault: Vault | None, name: str, founding: Founding) -> None:
+    def __init__(self, vault: Vault | None, name: str, founding: Founding, *, temporary: bool = False) -> None:
         self._vault = vault
+        self._temporary = temporary
         self.name = self._name = name
         self.epoch, self.founding, self.resumes = 1, founding, False
         self._written = self._orders = 0
@@ -313,9 +317,10 @@ class Chronicle:
     def keyframe_is_due(self) -> bool:
         """Whether somebody should offer a keyframe now."""
         writer = self._keyframe_writer
+        after_s = KEYFRAME_OF_TEMPORARY_AFTER_WORK_S if self._temporary else KEYFRAME_AFTER_WORK_S
         return (
             self._vault is not None
-            and self._worked_s >= max(KEYFRAME_AFTER_WORK_S, KEYFRAME_SHARE * self._keyframe_took_s)
+            and self._worked_s >= max(after_s, KEYFRAME_SHARE * self._keyframe_took_s)
             and (writer is None or not writer.is_alive())
         )
 

@@ -117,7 +117,7 @@ class RayClock(TreeClock):
         while True:
             try:
                 vault = open_vault(home.vault, power_safe=not home.temporary)
-                return Chronicle(vault, home.name, Founding(settings, realm_paths))
+                return Chronicle(vault, home.name, Founding(settings, realm_paths), temporary=home.temporary)
             except UnreachableVaultError as error:
                 if time.monotonic() >= give_up:
                     raise

@@ -7,7 +7,7 @@ keyframe has one any more, it goes in the same transaction.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -79,6 +79,9 @@ class Chunks:
                 chunks.c.multiverse == bindparam("of"), chunks.c.sha256.in_(asked)
             )
         )
+        self._counted = store.prepare(
+            select(chunks.c.sha256, chunks.c.uses).where(chunks.c.multiverse == bindparam("of"))
+        )
         self._known: dict[str, set[bytes]] = {}
 
     def packed(self, multiverse: str, cuts: Iterable[Cut]) -> "Packed":
@@ -119,6 +122,19 @@ class Chunks:
             this = {"of": multiverse, "piece": digest}
             cursor.execute(self._use, {**this, "more": -uses[digest]})
             cursor.execute(self._drop, {**this, "least": 0})
+
+    def faults(self, cursor: Cursor, multiverse: str, uses: Mapping[bytes, int]) -> list[str]:
+        """What is wrong with the chunks of a multiverse whose keyframes have these, one line each."""
+        cursor.execute(self._counted, {"of": multiverse})
+        counted = dict(cursor.fetchall())
+        found = [f"chunk {digest.hex()[:16]} is missing" for digest in sorted(uses.keys() - counted.keys())]
+        found += [f"chunk {digest.hex()[:16]} belongs to nothing" for digest in sorted(counted.keys() - uses.keys())]
+        for digest in sorted(uses.keys() & counted.keys()):
+            if uses[digest] != counted[digest]:
+                found.append(
+                    f"chunk {digest.hex()[:16]} is counted {counted[digest]} times and has {uses[digest]} uses"
+                )
+        return found
 
     def contents(self, cursor: Cursor, multiverse: str, digests: Iterable[bytes]) -> dict[bytes, bytes]:
         """Pieces by their digests; those that are missing or damaged are not among them."""

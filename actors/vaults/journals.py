@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, literal_column, select
 from actors.core.kernel.errors import DamagedVaultError, VaultError
 from actors.vaults.checks import checked_bytes, checked_name, checked_note, checked_number
 from actors.vaults.fences import Fence
-from actors.vaults.records import JournalRow, KnownMultiverse, Opened
+from actors.vaults.records import Branch, JournalRow, KnownMultiverse, Opened
 from actors.vaults.stores import Cursor, Store, updating
 from actors.vaults.tables import branches, journal, marks, multiverses
 
@@ -35,6 +35,9 @@ class Journal:
             select(branches.c.position).where(
                 branches.c.multiverse == bindparam("multiverse"), branches.c.branch == bindparam("branch")
             )
+        )
+        self._with_rows = store.prepare(
+            select(journal.c.branch).where(journal.c.multiverse == bindparam("multiverse")).distinct()
         )
         self._insert = store.prepare(journal.insert())
         columns = [journal.c[name] for name in JournalRow.__struct_fields__]
@@ -94,8 +97,20 @@ class Journal:
 
         self._store.write(write)
 
-    def _head_of(self, cursor: Cursor, name: str, branch: str) -> int:
+    def head(self, name: str, branch: str) -> int:
         """The last position of a branch; of one without rows, that of where it left its parent."""
+        return self._store.read(lambda cursor: self._head_of(cursor, name, branch))
+
+    def first_branches(self, name: str, known: Sequence[Branch]) -> list[tuple[str, int]]:
+        """Branches with rows that left no other one, and 0, where their journals begin."""
+
+        def fetch(cursor: Cursor) -> list[str]:
+            cursor.execute(self._with_rows, {"multiverse": name})
+            return [branch for (branch,) in cursor.fetchall()]
+
+        return [(branch, 0) for branch in self._store.read(fetch) if branch not in {one.branch for one in known}]
+
+    def _head_of(self, cursor: Cursor, name: str, branch: str) -> int:
         for statement in (self._head, self._left):
             cursor.execute(statement, {"multiverse": name, "branch": branch})
             found = cursor.fetchone()

@@ -5,7 +5,9 @@ of the journal. With it goes what the digest chain was after each control tick s
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import bindparam, case, select
@@ -39,6 +41,11 @@ class Keyframes:
             select(keyframes.c.control_tick, keyframes.c.position)
             .where(of_branch)
             .order_by(keyframes.c.control_tick.desc(), keyframes.c.position.desc())
+        )
+        self._all = store.prepare(
+            select(keyframes.c.branch, keyframes.c.control_tick, keyframes.c.position)
+            .where(keyframes.c.multiverse == bindparam("multiverse"))
+            .order_by(keyframes.c.branch, keyframes.c.control_tick, keyframes.c.position)
         )
         self._insert = [store.prepare(table.insert()) for table in (keyframes, documents)]
         keys = [column.name for column in keyframes.primary_key]
@@ -171,6 +178,29 @@ class Keyframes:
             return Keyframe(key["branch"], key["control_tick"], key["position"], contents)
 
         return self._store.read(fetch)
+
+    def faults(self, name: str) -> list[str]:
+        """What is wrong with the keyframes of a multiverse, one line each; see `Vault.faults`."""
+        found: list[str] = []
+        uses: Counter[bytes] = Counter()
+
+        def keys(cursor: Cursor) -> list[Key]:
+            cursor.execute(self._all, {"multiverse": name})
+            return [_key(name, *values) for values in cursor.fetchall()]
+
+        def listed(cursor: Cursor, key: Key) -> None:
+            cursor.execute(self._documents, key)
+            for *_, digests in cursor.fetchall():
+                uses.update(digests_in(digests))
+
+        for key in self._store.read(keys):
+            where = f"keyframe of control tick {key['control_tick']} on {key['branch']}"
+            try:
+                self._whole(key)
+                self._store.read(partial(listed, key=key))
+            except DamagedVaultError as error:
+                found.append(f"{where}: {error.message}")
+        return found + self._store.read(lambda cursor: self._chunks.faults(cursor, name, uses))
 
     def chains(self, name: str, branch: str, control_tick: int) -> Chains | None:
         """The chains that were written down together with a control tick's; see `Vault.chains`."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from actors.core.kernel.errors import VaultError
+from actors.core.kernel.errors import DamagedVaultError, VaultError
 from actors.vaults.records import (
     Branch,
     Chains,
@@ -276,6 +276,34 @@ class Vault:
             VaultError: the vault cannot be read.
         """
         return self._snapshots.known(name)
+
+    def faults(self, name: str) -> list[str]:
+        """Reads everything there is of a multiverse, and says what is wrong with it, one line each; nothing if all is well.
+
+        A clock that writes meanwhile may make it see what is not there; better it stands.
+
+        Raises:
+            VaultError: the vault cannot be read at all.
+        """
+        founding = next((one for one in self.multiverses() if one.name == name), None)
+        if founding is None:
+            return [f"there is no multiverse {name!r}"]
+        known = self.branches(name)
+        found = [
+            f"branch {one.branch!r} left {one.parent!r} at position {one.position}, which that does not have"
+            for one in known
+            if one.position > self._journal.head(name, one.parent)
+        ]
+        for branch, begins in [
+            *((one.branch, one.position) for one in known),
+            *self._journal.first_branches(name, known),
+        ]:
+            try:
+                for _ in self.rows(name, branch, begins):
+                    pass
+            except DamagedVaultError as error:
+                found.append(error.message)
+        return found + self._keyframes.faults(name)
 
     def close(self) -> None:
         """Waits for writes under way. A second time is no change."""

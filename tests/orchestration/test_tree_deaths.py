@@ -1,0 +1,179 @@
+"""Whoever dies while history is left, gone over or named, at whatever statement: all of it happened, or nothing."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import actors.chronicles
+from actors.chronicles import Chronicle
+from actors.lanes import LocalLane
+from actors.vaults.stores import Store
+from actors.vaults.vaults import open_vault
+from orchestration import Multiverse
+
+REALMS = Path(__file__).parents[1] / "realms"
+TICKS = 6
+
+
+class KilledError(BaseException):
+    """The end of the process, as far as a thread can have it: nobody catches it."""
+
+
+class Trap:
+    """Ends the process when it has passed so many points; from then on, whatever it still tries."""
+
+    def __init__(self) -> None:
+        self.left: int | None = None
+
+    def passes(self) -> None:
+        """One point: a statement that is about to be carried out, a commit that was, a message that is about to leave."""
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise KilledError
+
+    @property
+    def has_struck(self) -> bool:
+        return self.left is not None and self.left < 0
+
+
+class TrappedCursor:
+    def __init__(self, cursor: Any, trap: Trap) -> None:
+        self._cursor, self._trap = cursor, trap
+
+    def execute(self, *arguments: Any) -> Any:
+        self._trap.passes()
+        return self._cursor.execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> Any:
+        self._trap.passes()
+        return self._cursor.executemany(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+
+@pytest.fixture
+def trap(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trap]:
+    made = Trap()
+    transact, send, save = Store._transact, LocalLane.send, Chronicle._save
+
+    def trapped(store: Store, connection: Any, work: Callable[[Any], Any]) -> Any:
+        result = transact(store, connection, lambda cursor: work(TrappedCursor(cursor, made)))
+        made.passes()
+        return result
+
+    def sent(lane: LocalLane, host_id: str, parcel: Any) -> None:
+        made.passes()
+        send(lane, host_id, parcel)
+
+    def saved(chronicle: Chronicle, *arguments: Any) -> None:
+        try:
+            save(chronicle, *arguments)
+        except KilledError:  # a thread of its own; the others find out at their next point
+            pass
+
+    monkeypatch.setattr(Store, "_transact", trapped)
+    monkeypatch.setattr(LocalLane, "send", sent)
+    monkeypatch.setattr(Chronicle, "_save", saved)
+    monkeypatch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 0.0)
+    monkeypatch.setattr(actors.chronicles, "KEYFRAME_SHARE", 0)
+    yield made
+    made.left = None
+
+
+def opened(folder: Path) -> Multiverse:
+    where = {"name": "home", "vault": folder / "v.sqlite", "engine": "local", "realm_paths": [REALMS]}
+    return Multiverse(7, snapshot_interval_control_ticks=4, **where)  # type: ignore[arg-type]
+
+
+def faults(folder: Path) -> list[str]:
+    with open_vault(folder / "v.sqlite") as vault:
+        return vault.faults("home")
+
+
+def prepared(folder: Path) -> tuple[Multiverse, list[str], str]:
+    """A short life with a second branch, on its first one; its digest chains, and that at the end of the second."""
+    mv = opened(folder)
+    for number in range(2):
+        mv.register_game(f"ring_{number}", "small:Ring", params={"next_realm": f"ring_{1 - number}", "shouts": True})
+    chains = [mv.digest_chain()]
+    for _ in range(TICKS):
+        mv.run(1)
+        chains.append(mv.digest_chain())
+    mv.revert(2, name="second")
+    mv.command("ring_0", "set_luck", {"luck": 4})
+    mv.run(1)
+    second = mv.digest_chain()
+    mv.select("main")
+    return mv, chains, second
+
+
+DEEDS: dict[str, Callable[[Multiverse], object]] = {
+    "revert": lambda mv: mv.revert(3, name="new"),
+    "select": lambda mv: mv.select("second"),
+    "snapshot": lambda mv: mv.snapshot("mine"),
+    "delete": lambda mv: mv.delete_snapshot("main@4"),
+}
+
+
+def after(mv: Multiverse) -> tuple[str, int, str, list[str], list[str]]:
+    """Where it stands, and what there is."""
+    boundary = mv.boundary()
+    branches = [one.branch for one in mv.branches()]
+    snapshots = [one.snapshot for one in mv.snapshots()]
+    return boundary.branch, boundary.control_tick, mv.digest_chain(), branches, snapshots
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_at_every_point_all_or_nothing(tmp_path: Path, trap: Trap, deed: str) -> None:
+    done, undone = 0, 0
+    for point in itertools.count():
+        folder = tmp_path / str(point)
+        folder.mkdir()
+        mv, chains, second = prepared(folder)
+        before = after(mv)
+        mv.journal()  # every keyframe before is written
+        trap.left = point
+        with contextlib.suppress(KilledError):
+            DEEDS[deed](mv)
+        struck, trap.left = trap.has_struck, None
+        if not struck:
+            expected = after(mv)
+            mv.close()
+            assert done, "there is no point at which it has happened and nobody knows yet"
+            assert undone
+            break
+        with opened(folder) as successor:
+            found = after(successor)
+            if point == 0:
+                assert found == before
+            whole = outcome(deed, before, chains, second)
+            assert found in (before, whole), f"point {point}"
+            done, undone = done + (found == whole), undone + (found == before)
+            successor.run(2)
+            if found[0] == "new":
+                assert successor.digest_chain() == chains[5]
+            successor.revert(1, branch="main")
+            assert successor.digest_chain() == chains[1]
+        assert faults(folder) == [], f"point {point}"
+    assert expected == outcome(deed, before, chains, second)
+    print(f"{deed}: {point} points; {undone} times nothing had happened, {done} times all")
+
+
+def outcome(deed: str, before: Any, chains: list[str], second: str) -> Any:
+    """What is to be found when it has happened."""
+    branch, tick, chain, branches, snapshots = before
+    match deed:
+        case "revert":
+            return "new", 3, chains[3], [*branches, "new"], snapshots
+        case "select":
+            return "second", 3, second, branches, snapshots
+        case "snapshot":
+            return branch, tick, chain, branches, [*snapshots, "mine"]
+        case _:
+            return branch, tick, chain, branches, [one for one in snapshots if one != "main@4"]
