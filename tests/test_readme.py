@@ -126,3 +126,10 @@ def test_the_realm_in_the_docs(tmp_path, monkeypatch):
     shown = run_python(use, "docs")
     assert re.fullmatch(r"\{'beams': \d+\.?\d*, 'warned': \d+\.?\d*\}\n", shown)
     assert "'beams': 0" not in shown and "'warned': 0" not in shown
+
+
+def test_the_history_in_the_docs(tmp_path, monkeypatch):
+    (story,) = blocks((ROOT / "docs" / "history.md").read_text(encoding="utf-8"), "python")
+    monkeypatch.chdir(tmp_path)
+    npcs, branches = run_python(story, "docs").splitlines()
+    assert re.fullmatch(r"\d+ NPCs then", npcs) and branches == "['main', 'poor']"
