@@ -78,7 +78,7 @@ def test_whoever_dies_while_all_goes_back_it_happens_once_or_not_at_all(tmp_path
             chains.append(mv.digest_chain())
         for attempt in range(4):
             tick = draw.randrange(1, 6)
-            victim = mv.about.process_id if attempt % 2 else draw.choice(mv.members())["process_id"]
+            victim = mv._engine.call("process_id") if attempt % 2 else draw.choice(mv.members())["process_id"]
             killer = threading.Timer(draw.uniform(0.0, 0.08), os.kill, (victim, signal.SIGKILL))
             killer.start()
             left = mv.revert(tick, branch="main")

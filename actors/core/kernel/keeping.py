@@ -18,6 +18,8 @@ CHECKPOINT_AFTER_GRANTS = 64
 """Fewer than this are repeated in less time than a host takes to be told about them."""
 CHECKPOINT_SHARE = 20
 """A checkpoint may take one part in so many of the time spent on grants."""
+CHECKPOINT_LEAST_S = 0.001
+"""What the first checkpoint is believed to take at most; each later one at most twice as long as the one before."""
 CHECKPOINT_AFTER_WORK_S = 1.0
 """Repeating the grants since must not take much longer than this, however few they are."""
 RESEND_AFTER_S = 5.0
@@ -181,7 +183,9 @@ class Kept:
             self.checkpoint = answer.checkpoint
             self.since, self._digests = [], []
             self._since_bytes, self._since_grants, self._worked_s = 0, 0, 0.0
-            self._checkpoint_s = max(0.0, took_s - mean_s)
+            # One that met with a pause of the process says little; several in a row do.
+            most_s = max(CHECKPOINT_LEAST_S, 2 * self._checkpoint_s)
+            self._checkpoint_s = min(max(0.0, took_s - mean_s), most_s)
             self._due_after = CHECKPOINT_AFTER_GRANTS
             return
         self.since.append(self.parcel)
