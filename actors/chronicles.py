@@ -87,7 +87,7 @@ class Chronicle:
         self.epoch, self.founding, self.resumes = 1, founding, False
         self._written = self._orders = 0
         self._worked_s = self._keyframe_took_s = 0.0
-        self._lived: list[bytes] = []
+        self._lived = bytearray()  # a clock that idles lives thousands of control ticks a second
         self._lived_since = 1
         self._taken: list[Snapshot] = []
         self._owed: tuple[Chains | None, list[Snapshot]] = (None, [])
@@ -106,7 +106,7 @@ class Chronicle:
         """This is the history of a branch from here on."""
         self.branch = branch
         self.path = path_of(self.branches() if known is None else known, branch)
-        self._lived, self._owed, self._recorded = [], (None, []), ("", NO_CHAINS)
+        self._lived, self._owed, self._recorded = bytearray(), (None, []), ("", NO_CHAINS)
 
     @property
     def settings(self) -> Settings:
@@ -307,7 +307,7 @@ class Chronicle:
             return
         if not self._lived:
             self._lived_since = tick
-        self._lived.append(head_of(record.chain))
+        self._lived += head_of(record.chain)
         interval = self._limits.snapshot_interval_control_ticks
         if interval and tick % interval == 0:
             reason = f"every {interval} control ticks"
@@ -341,11 +341,11 @@ class Chronicle:
         begun = time.monotonic()
         standing = stand()
         owed, taken = self._owed
-        lived = Chains(self._lived_since, b"".join(self._lived)) if self._lived else None
+        lived = Chains(self._lived_since, bytes(self._lived)) if self._lived else None
         if owed is not None and lived is not None:
             lived = Chains(owed.first_tick, owed.chains + lived.chains)
         lived, taken = lived or owed, taken + self._taken
-        self._taken, self._lived, self._worked_s, self._owed = [], [], 0.0, (None, [])
+        self._taken, self._lived, self._worked_s, self._owed = [], bytearray(), 0.0, (None, [])
         self._keyframe_writer = threading.Thread(
             target=self._save, args=(boundary, standing, lived, taken, begun), name="soulfra-keyframe", daemon=True
         )

@@ -1,6 +1,7 @@
 """The master clock as a Ray actor: runs on one thread, commands on others, and readers on threads of their own."""
 
 import contextlib
+import ctypes
 import gc
 import os
 import shutil
@@ -37,6 +38,8 @@ READING_THREADS = 6
 """Readers never wait for the clock, so they must not queue behind those who do."""
 SIGN_THREADS = 2
 """For what is answered even by a clock that does not stand yet, and never waits for anything."""
+M_ARENA_MAX = -8
+"""Of glibc's `mallopt`."""
 SETTLED_AFTER_S = 30.0
 """A clock that was started again does not leave its node before; else it might go round in circles."""
 
@@ -82,6 +85,7 @@ class RayClock(TreeClock):
         placement: Mapping[str, Any] | None = None,
     ) -> None:
         gc.freeze()  # what has been imported stays; looking through it for garbage takes 50 ms
+        _share_one_heap()
         context = ray.get_runtime_context()
         self._home = home
         self._placement = placement or {}
@@ -178,6 +182,16 @@ class RayClock(TreeClock):
         super().close()
         if self._home.temporary:
             shutil.rmtree(Path(self._home.vault).parent, ignore_errors=True)
+
+
+def _share_one_heap() -> None:
+    """Lets all threads allocate in one place, where the C library can do that.
+
+    Threads of this process come and go, and each would be given a place of its own, which only fragments: in a million idle
+    control ticks the clock grew by 14 MiB.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def _when(node: Node) -> str:
