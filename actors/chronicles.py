@@ -16,10 +16,12 @@ from actors.core.kernel.keeping import KeptTable
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import borders_of
 from actors.core.kernel.ticking import TickRecord
+from actors.fingerprints import changes, fingerprint
 from actors.vaults.records import (
     INTERVAL,
     Branch,
     Chains,
+    Instant,
     JournalRow,
     Keyframe,
     Snapshot,
@@ -245,6 +247,54 @@ class Chronicle:
         if self._vault is not None:
             self._vault.delete_snapshot(self._name, self.epoch, snapshot)
 
+    # ------------------------------------------------------------------------------------------------------ rules
+
+    def note_rules(self, boundary: Boundary) -> None:
+        """Writes down that this history is lived by this program's rules from here on, if it was not before.
+
+        Raises:
+            StaleEpochError: another clock has taken over.
+            VaultError: it could not be written.
+        """
+        if self._vault is not None:
+            instant = (boundary.control_tick, boundary.position)
+            known = self._rules_in(self._vault)
+            if not known or known[-1][1] != fingerprint():
+                self._vault.note_rules(self._name, self.epoch, self.branch, instant, fingerprint())
+
+    def check_rules(self, since: Instant, until: Instant) -> None:
+        """Makes sure that what is to be lived again was lived by these rules.
+
+        Args:
+            since: from which boundary on.
+            until: up to which one.
+
+        Raises:
+            EngineError: it was lived by others.
+        """
+        if self._vault is not None:
+            self._check_rules_in(self._vault, since, until)
+
+    def _check_rules_in(self, vault: Vault, since: Instant, until: Instant) -> None:
+        known = self._rules_in(vault)
+        before = [found for instant, found in known if instant <= since][-1:]
+        for found in (*before, *(found for instant, found in known if since < instant < until)):
+            if changed := changes(found, fingerprint()):
+                raise EngineError(
+                    f"the history of {self._name!r} after control tick {since[0]} was lived by other rules, and cannot be "
+                    f"lived again by these: {changed}. Open it with the program that lived it, and take it down there, which "
+                    "writes it down whole; or go back to a sealed snapshot."
+                )
+
+    def _rules_in(self, vault: Vault) -> list[tuple[Instant, str]]:
+        """By which rules this history was lived, from which boundary on."""
+        until = {one.branch: one.until for one in self.path}
+        return [
+            (instant, found)
+            for branch, instant, found in vault.rules(self._name)
+            if branch in until and ((end := until[branch]) is None or instant <= end)
+        ]
+
     # ------------------------------------------------------------------------------------------------------ marks
 
     def marked(self) -> int:
@@ -354,15 +404,7 @@ class Chronicle:
     def _save(
         self, boundary: Boundary, standing: Standing, lived: Chains | None, taken: list[Snapshot], begun: float
     ) -> None:
-        documents, borders = {TABLES: standing.tables}, {}
-        for member_id, kept in standing.members.items():
-            if (checkpoint := kept.checkpoint) is not None:
-                name, state = STATE_PREFIX + member_id, checkpoint.document
-                documents[name], borders[name] = state, borders_of(state)
-                empty = msgspec.structs.replace(checkpoint, document=b"")
-                kept = msgspec.structs.replace(kept, checkpoint=empty)
-            documents[MEMBER_PREFIX + member_id] = _encode(kept)
-        keyframe = Keyframe(boundary.branch, boundary.control_tick, boundary.position, documents)
+        keyframe, borders = keyframe_of(boundary, standing)
         try:
             if self._vault is not None:
                 if taken:
@@ -457,6 +499,18 @@ class Chronicle:
         self.finish()
         if self._vault is not None:
             self._vault.close()
+
+
+def keyframe_of(boundary: Boundary, standing: Standing) -> tuple[Keyframe, dict[str, list[int]]]:
+    """A boundary as a keyframe, and where to cut its documents."""
+    documents, borders = {TABLES: standing.tables}, {}
+    for member_id, kept in standing.members.items():
+        if (checkpoint := kept.checkpoint) is not None:
+            name, state = STATE_PREFIX + member_id, checkpoint.document
+            documents[name], borders[name] = state, borders_of(state)
+            kept = msgspec.structs.replace(kept, checkpoint=msgspec.structs.replace(checkpoint, document=b""))
+        documents[MEMBER_PREFIX + member_id] = _encode(kept)
+    return Keyframe(boundary.branch, boundary.control_tick, boundary.position, documents), borders
 
 
 def entries_in(vault: Vault, name: str, path: Sequence[Stretch], after: int = 0) -> Iterator[JournalEntry]:

@@ -209,6 +209,7 @@ class MasterClock:
                 self._resume()
             else:
                 self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
+            self._chronicle.note_rules(self._sequencer.boundary)
         except SoulfraError as error:
             self._unable, self._unable_code = error.message, error.code
         except BaseException as error:
@@ -376,6 +377,8 @@ class MasterClock:
     def _write_keyframe(self) -> None:
         """Writes this boundary down and waits for it: whoever takes over has nothing to live again."""
         if self._chronicle.remembers:
+            if not self._broken:
+                self._fleet.checkpoint()
             self._chronicle.finish()
             self._chronicle.write_keyframe(self._sequencer.boundary, self._standing)
             self._chronicle.finish()

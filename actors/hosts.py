@@ -15,7 +15,6 @@ from actors.core.kernel.members import Birth, Member
 from actors.core.kernel.messages import (
     UNREAD,
     Advance,
-    Answer,
     Embodied,
     Embodiment,
     Message,
@@ -97,7 +96,7 @@ class Host:
                 case Embodiment():
                     return self.embody(message)
                 case Stand():
-                    return Answer(request, (self.seat.status(),))
+                    return self.seat.stand(message)
             raise ProtocolError(f"a host does not take a message of kind {type(message).__name__}.")
         except SoulfraError as error:
             return Refusal(request, error.code, error.message)

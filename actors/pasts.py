@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from actors.chronicles import Chronicle, Standing, entries_in, founding_of
+import msgspec
+
+from actors.chronicles import Chronicle, Standing, entries_in, founding_of, keyframe_of
 from actors.core.kernel.commands import Boundary, JournalEntry
 from actors.core.kernel.errors import CommandRefusedError, UnknownBranchError, UnknownMultiverseError
 from actors.core.kernel.fleets import Fleet
@@ -14,7 +16,7 @@ from actors.core.kernel.windows import control_ticks_script
 from actors.lanes import LocalLane
 from actors.replays import Replay
 from actors.vaults.checks import NUMBER_MAX
-from actors.vaults.records import Branch, Instant, Stretch
+from actors.vaults.records import Branch, Instant, Snapshot, Stretch, owner_of
 from actors.vaults.vaults import Vault
 
 
@@ -75,7 +77,7 @@ class PastChronicle(Chronicle):
 
     def owner_of(self, instant: Instant) -> str:
         """The branch that a boundary of this history is part of."""
-        return next(one.branch for one in self._whole_path if one.until is None or instant <= one.until)
+        return owner_of(self._whole_path, instant)
 
     def latest_standing(self) -> Standing | None:
         """See `Chronicle`: the newest at or before the boundary."""
@@ -97,6 +99,10 @@ class PastChronicle(Chronicle):
     def recorded_chain(self, control_tick: int) -> bytes:
         """See `Chronicle`."""
         return self._recorded_in(self._past, control_tick)
+
+    def check_rules(self, since: Instant, until: Instant) -> None:
+        """See `Chronicle`."""
+        self._check_rules_in(self._past, since, until)
 
     def marked(self) -> int:
         """See `Chronicle`: where to come to."""
@@ -139,6 +145,25 @@ def standing_at(chronicle: PastChronicle, realm_paths: tuple[str, ...]) -> tuple
         )
         replay.take_up(chronicle)
         replay.check_repeatable()
+        fleet.checkpoint()
         return sequencer.boundary, Standing(tables_of(sequencer), fleet.tables())
     finally:
         fleet.close()
+
+
+def seal(vault: Vault, name: str, snapshot: Snapshot, realm_paths: tuple[str, ...]) -> None:
+    """Writes a snapshot down whole, so that nothing has to be lived again to stand there.
+
+    Raises:
+        CommandRefusedError: a member cannot be captured, so that it has to be lived again.
+        SoulfraError: its history cannot be lived again, or the vault cannot be written; nothing has changed.
+    """
+    past = PastChronicle(vault, name, snapshot.control_tick, snapshot.branch, snapshot.position)
+    boundary, standing = standing_at(past, tuple(dict.fromkeys((*realm_paths, *past.realm_paths))))
+    if lived := sorted(member_id for member_id, kept in standing.members.items() if kept.since):
+        raise CommandRefusedError(
+            f"snapshot {snapshot.snapshot!r} cannot be sealed: {', '.join(lived)} cannot be captured, and would have to be "
+            "lived again."
+        )
+    owner = past.owner_of((boundary.control_tick, boundary.position))
+    vault.seal(name, past.epoch, *keyframe_of(msgspec.structs.replace(boundary, branch=owner), standing))

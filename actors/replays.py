@@ -74,7 +74,12 @@ class Replay:
             say(f"bringing back its members at control tick {self._sequencer.control_tick}")
             self._fleet.restore(standing.members)
         entries = chronicle.entries_since(self._sequencer.position)
-        chronicle.resume_after(entries[-1].position if entries else self._sequencer.position)
+        position = entries[-1].position if entries else self._sequencer.position
+        chronicle.resume_after(position)
+        control_tick = max([chronicle.marked(), *(entry.control_tick for entry in entries[-1:])])
+        here, there = (self._sequencer.control_tick, self._sequencer.position), (control_tick, position)
+        if here != there or (standing is not None and any(kept.since for kept in standing.members.values())):
+            chronicle.check_rules(here, there)
         self.run(entries, chronicle.marked())
 
     def run(self, entries: Sequence[JournalEntry], control_tick: int) -> None:

@@ -17,7 +17,15 @@ from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.tables import restore_tables
 from actors.pasts import PastChronicle, checked_branch, standing_at
 from actors.vaults.checks import NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX
-from actors.vaults.records import Branch, Snapshot, Stretch, shared_until, unknown_snapshot
+from actors.vaults.records import (
+    Branch,
+    Snapshot,
+    Stretch,
+    owner_of,
+    path_of,
+    shared_until,
+    unknown_snapshot,
+)
 from actors.vaults.vaults import Vault
 
 T = TypeVar("T")
@@ -79,14 +87,17 @@ class TreeClock(MasterClock):
             UnknownSnapshotError: there is none of that name.
             CommandRefusedError: branches were made from it.
         """
+        self._at_boundary(lambda: self._delete_snapshot(snapshot))
 
-        def delete() -> None:
-            self._check_whole()
-            self._vault()
-            self._chronicle.snapshots()  # writes down those that wait
-            self._chronicle.delete_snapshot(snapshot)
-
-        self._at_boundary(delete)
+    def _delete_snapshot(self, snapshot: str) -> None:
+        self._check_whole()
+        vault, chronicle = self._vault(), self._chronicle
+        known = chronicle.snapshots()  # those that wait are written down now
+        chronicle.delete_snapshot(snapshot)
+        instants = {one.snapshot: (one.branch, (one.control_tick, one.position)) for one in known}
+        branch, instant = instants.pop(snapshot)
+        if (branch, instant) not in instants.values():
+            vault.unseal(chronicle.name, owner_of(path_of(chronicle.branches(), branch), instant), instant)
 
     # ---------------------------------------------------------------------------------------------------- branches
 
@@ -191,7 +202,7 @@ class TreeClock(MasterClock):
         known = {one.snapshot: one for one in self._chronicle.snapshots()}
         if (found := known.get(snapshot)) is None:
             raise unknown_snapshot(self._chronicle.name, snapshot, list(known))
-        return found.control_tick, found.branch, found.exact_position
+        return found.control_tick, found.branch, found.position
 
     # ------------------------------------------------------------------------------------------------------- parts
 

@@ -13,6 +13,7 @@ import typer
 
 from actors.core.kernel.errors import CallerError, SettingsError, SoulfraError
 from orchestration.history_commands import history, revert, snapshots
+from orchestration.vault_commands import vaults
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
 INTERRUPTED = 130
@@ -29,6 +30,7 @@ app = typer.Typer(
 
 app.add_typer(snapshots)
 app.add_typer(history)
+app.add_typer(vaults)
 app.command()(revert)
 
 

@@ -497,7 +497,7 @@ class Multiverse:
                     "a snapshot is a boundary already; leave the control tick and the branch out."
                 )
             taken = self._snapshot_of(snapshot)
-            control_tick, branch, position = taken.control_tick, taken.branch, taken.exact_position
+            control_tick, branch, position = taken.control_tick, taken.branch, taken.position
         else:
             present, position = self.boundary(), None
             if isinstance(control_tick, int) and control_tick > present.control_tick and branch in ("", present.branch):

@@ -8,10 +8,12 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from actors import pasts
 from actors.chronicles import founding_of
 from actors.core.kernel.errors import UnknownMultiverseError
 from actors.core.kernel.states import Difference
-from actors.vaults.records import Branch, Snapshot, unknown_snapshot
+from actors.factories import add_realm_paths
+from actors.vaults.records import Branch, Instant, Snapshot, owner_of, path_of, unknown_snapshot
 from actors.vaults.vaults import Vault, open_vault
 from orchestration.pasts import Past, differing
 from orchestration.summaries import for_output
@@ -35,7 +37,8 @@ def tree_of(vault: str, name: str) -> dict[str, Any]:
     """
     with open_vault(existing_vault(vault)) as opened:
         first = _first_branch(opened, name)
-        known = [Branch(first, "", 0, 0), *opened.branches(name)]
+        branches, sealed = opened.branches(name), set(opened.seals(name))
+        known = [Branch(first, "", 0, 0), *branches]
         return {
             "name": name,
             "branch": opened.head(name) or first,
@@ -49,7 +52,10 @@ def tree_of(vault: str, name: str) -> dict[str, Any]:
                 }
                 for one in known
             ],
-            "snapshots": [snapshot_document(one) for one in opened.snapshots(name)],
+            "snapshots": [
+                snapshot_document(one) | {"sealed": _whereabouts(one, branches) in sealed}
+                for one in opened.snapshots(name)
+            ],
         }
 
 
@@ -59,6 +65,33 @@ def _first_branch(opened: Vault, name: str) -> str:
         known = ", ".join(one.name for one in opened.multiverses()) or "none"
         raise UnknownMultiverseError(f"{opened.where} has no multiverse {name!r}; it has {known}.")
     return founding.settings.branch
+
+
+def _whereabouts(taken: Snapshot, branches: Sequence[Branch]) -> tuple[str, Instant]:
+    instant = taken.control_tick, taken.position
+    return owner_of(path_of(branches, taken.branch), instant), instant
+
+
+def seal(vault: str, name: str, snapshot: str, paths: Sequence[str] = ()) -> None:
+    """Writes a snapshot down whole, so that it outlives an upgrade; whoever runs is not asked.
+
+    Raises:
+        UnknownSnapshotError: there is no such snapshot.
+        SoulfraError: see `actors.pasts.seal`.
+    """
+    add_realm_paths(paths)
+    with open_vault(existing_vault(vault)) as opened:
+        founding = founding_of(opened, name)
+        add_realm_paths(founding.realm_paths if founding is not None else ())
+        pasts.seal(opened, name, _taken(opened, name, snapshot), tuple(paths))
+
+
+def _taken(opened: Vault, name: str, snapshot: str) -> Snapshot:
+    _first_branch(opened, name)
+    known = {one.snapshot: one for one in opened.snapshots(name)}
+    if (taken := known.get(snapshot)) is None:
+        raise unknown_snapshot(name, snapshot, list(known))
+    return taken
 
 
 def snapshot_document(taken: Snapshot) -> dict[str, Any]:
@@ -84,11 +117,8 @@ def past_of(
     if not snapshot:
         return Past(vault, name, control_tick, paths, branch=branch)  # type: ignore[arg-type]
     with open_vault(existing_vault(vault)) as opened:
-        _first_branch(opened, name)
-        known = {one.snapshot: one for one in opened.snapshots(name)}
-    if (taken := known.get(snapshot)) is None:
-        raise unknown_snapshot(name, snapshot, list(known))
-    return Past(vault, name, taken.control_tick, paths, branch=taken.branch, position=taken.exact_position)
+        taken = _taken(opened, name, snapshot)
+    return Past(vault, name, taken.control_tick, paths, branch=taken.branch, position=taken.position)
 
 
 def difference_document(vault: str, name: str, one: str, other: str, paths: Sequence[str] = ()) -> dict[str, Any]:
@@ -125,7 +155,8 @@ def print_tree(document: Mapping[str, Any]) -> None:
         snapshots = by_branch.get(one["branch"], [])
         for taken in snapshots[-SNAPSHOTS_DRAWN_MAX:]:
             reason = f"  {taken['reason']}" if taken["reason"] else ""
-            node.add(Text(f"{taken['snapshot']} at {taken['control_tick']:,}{reason}", style="cyan"))
+            sealed = "  sealed" if taken["sealed"] else ""
+            node.add(Text(f"{taken['snapshot']} at {taken['control_tick']:,}{sealed}{reason}", style="cyan"))
         if len(snapshots) > SNAPSHOTS_DRAWN_MAX:
             node.add(Text(f"… and {len(snapshots) - SNAPSHOTS_DRAWN_MAX:,} earlier snapshots", style="dim"))
     console.print(drawn[document["branches"][0]["branch"]])

@@ -6,9 +6,9 @@ from sqlalchemy import bindparam, func, select
 from actors.core.kernel.errors import VaultError
 from actors.vaults.checks import checked_name, checked_note, checked_number
 from actors.vaults.fences import Fence
-from actors.vaults.records import Branch
+from actors.vaults.records import Branch, Instant
 from actors.vaults.stores import Cursor, Store, updating
-from actors.vaults.tables import branches, heads, marks, multiverses
+from actors.vaults.tables import branches, fingerprints, heads, marks, multiverses
 
 
 class Branches:
@@ -29,6 +29,15 @@ class Branches:
         self._select = store.prepare(updating(insert_head, ["multiverse"], {"branch": insert_head.excluded.branch}))
         self._mark = store.prepare(
             updating(insert_mark, ["multiverse", "branch"], {"control_tick": insert_mark.excluded.control_tick})
+        )
+        insert_print = store.insert(fingerprints)
+        given = {"fingerprint": insert_print.excluded.fingerprint}
+        keys = ["multiverse", "branch", "control_tick", "position"]
+        self._note_rules = store.prepare(updating(insert_print, keys, given))
+        self._rules = store.prepare(
+            select(*(fingerprints.c[name] for name in (*keys[1:], "fingerprint")))
+            .where(fingerprints.c.multiverse == bindparam("multiverse"))
+            .order_by(fingerprints.c.control_tick, fingerprints.c.position)
         )
         self._head = store.prepare(select(heads.c.branch).where(heads.c.multiverse == bindparam("multiverse")))
 
@@ -87,3 +96,28 @@ class Branches:
     def _fetch(self, cursor: Cursor, name: str) -> list[Branch]:
         cursor.execute(self._known, {"multiverse": name})
         return [Branch(*found) for found in cursor.fetchall()]
+
+    def note_rules(self, name: str, epoch: int, branch: str, instant: Instant, fingerprint: str) -> None:
+        """Writes down by which rules a branch is lived from a boundary on; see `Vault.note_rules`."""
+        row = {
+            "multiverse": checked_name(name, "the multiverse's name"),
+            "branch": checked_name(branch, "the branch"),
+            "control_tick": checked_number(instant[0], "the boundary's control tick"),
+            "position": checked_number(instant[1], "the boundary's journal position"),
+            "fingerprint": checked_note(fingerprint, "the fingerprint"),
+        }
+
+        def write(cursor: Cursor) -> None:
+            self._fence.hold(cursor, name, epoch)
+            cursor.execute(self._note_rules, row)
+
+        self._store.write(write)
+
+    def rules(self, name: str) -> list[tuple[str, Instant, str]]:
+        """Branch, boundary and fingerprint, wherever the rules changed; in the order of boundaries."""
+
+        def fetch(cursor: Cursor) -> list[tuple[str, Instant, str]]:
+            cursor.execute(self._rules, {"multiverse": checked_name(name, "the multiverse's name")})
+            return [(branch, (tick, position), found) for branch, tick, position, found in cursor.fetchall()]
+
+        return self._store.read(fetch)

@@ -174,6 +174,11 @@ class Journal:
 
         return self._store.read(fetch)
 
+    @property
+    def store(self) -> Store:
+        """Where they are."""
+        return self._store
+
     def close(self) -> None:
         """Waits for the write under way."""
         self._store.close()

@@ -6,7 +6,7 @@ of the journal. With it goes what the digest chain was after each control tick s
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,12 +15,14 @@ from sqlalchemy import bindparam, case, select
 from actors.core.kernel.codec import encode
 from actors.core.kernel.errors import DamagedVaultError
 from actors.vaults.checks import DOCUMENT_BYTES_MAX, checked_bytes, checked_name, checked_number
-from actors.vaults.chunks import Chunks, cut, digests_in
+from actors.vaults.chunks import Chunks, Packed, cut, digests_in
 from actors.vaults.fences import Fence
 from actors.vaults.records import Chains, Instant, Keyframe, LatestKeyframe
 from actors.vaults.stores import Cursor, Store, updating
-from actors.vaults.tables import chains, documents, fences, keyframes
+from actors.vaults.tables import chains, documents, fences, keyframes, seals
 
+PRUNED_AT_ONCE = 50
+"""Keyframes that go in one transaction, so that a clock which has the vault open need not wait for long."""
 Key = dict[str, Any]
 """Multiverse, branch, control tick and position, by the names of their columns."""
 
@@ -61,6 +63,13 @@ class Keyframes:
                 *(documents.c[key] == bindparam(key) for key in keys)
             )
         )
+        self._seal = store.prepare(seals.insert())
+        self._unseal = store.prepare(seals.delete().where(*(seals.c[key] == bindparam(key) for key in keys)))
+        self._seals = store.prepare(
+            select(seals.c.branch, seals.c.control_tick, seals.c.position)
+            .where(seals.c.multiverse == bindparam("multiverse"))
+            .order_by(seals.c.branch, seals.c.control_tick, seals.c.position)
+        )
         of_chains = (chains.c.multiverse == bindparam("multiverse")) & (chains.c.branch == bindparam("branch"))
         self._insert_chains = store.prepare(chains.insert())
         self._forget_chains = store.prepare(chains.delete().where(of_chains, chains.c.first_tick >= bindparam("first")))
@@ -87,6 +96,34 @@ class Keyframes:
         kept_max: int | None,
     ) -> None:
         """Writes a keyframe in one transaction; see `Vault.save_keyframe`."""
+        insert, packed = self._prepared(name, keyframe, borders)
+        key = _key(name, keyframe.branch, *keyframe.instant)
+
+        def write(cursor: Cursor) -> None:
+            self._fence.hold(cursor, name, epoch)
+            sealed = self._sealed(cursor, name, keyframe.branch)
+            cursor.execute(self._instants, key)
+            found: list[Instant] = [(control_tick, position) for control_tick, position in cursor.fetchall()]
+            before = [instant for instant in found if instant < keyframe.instant]
+            # What is not before the saved one is of a future that was never reached again: it must not come back.
+            spare = _spare(keyframe.instant, [one for one in before if one not in sealed], kept_max)
+            for instant in (*found[: len(found) - len(before)], *spare):
+                if instant not in sealed:
+                    self._forget(cursor, _key(name, keyframe.branch, *instant))
+            if keyframe.instant not in sealed:
+                insert(cursor)
+            if lived is not None:
+                of = {"multiverse": name, "branch": keyframe.branch}
+                cursor.execute(self._forget_chains, {**of, "first": lived.first_tick})
+                cursor.execute(self._insert_chains, {**of, "first_tick": lived.first_tick, "chains": lived.chains})
+
+        self._store.write(write)
+        self._chunks.added(packed)
+
+    def _prepared(
+        self, name: str, keyframe: Keyframe, borders: Mapping[str, Sequence[int]]
+    ) -> tuple[Callable[[Cursor], None], Packed]:
+        """What writes a keyframe within a transaction, with everything done that can be done before."""
         key = _key(name, keyframe.branch, *keyframe.instant)
         cuts = {}
         for document, content in keyframe.documents.items():
@@ -100,25 +137,54 @@ class Keyframes:
         manifest = _manifest(key, [(row["name"], row["sha256"]) for row in rows])
         packed = self._chunks.packed(name, cuts.values())
 
-        def write(cursor: Cursor) -> None:
-            self._fence.hold(cursor, name, epoch)
-            cursor.execute(self._instants, key)
-            found: list[Instant] = [(control_tick, position) for control_tick, position in cursor.fetchall()]
-            before = [instant for instant in found if instant < keyframe.instant]
-            # What is not before the saved one is of a future that was never reached again: it must not come back.
-            for instant in (*found[: len(found) - len(before)], *_spare(keyframe.instant, before, kept_max)):
-                self._forget(cursor, _key(name, keyframe.branch, *instant))
+        def insert(cursor: Cursor) -> None:
             cursor.execute(self._insert[0], {**key, "manifest": manifest})
             for row in rows:
                 cursor.execute(self._insert[1], row)
             self._chunks.add(cursor, packed)
-            if lived is not None:
-                of = {"multiverse": name, "branch": keyframe.branch}
-                cursor.execute(self._forget_chains, {**of, "first": lived.first_tick})
-                cursor.execute(self._insert_chains, {**of, "first_tick": lived.first_tick, "chains": lived.chains})
+
+        return insert, packed
+
+    def seal(self, name: str, epoch: int, keyframe: Keyframe, borders: Mapping[str, Sequence[int]]) -> None:
+        """Writes a keyframe that stays; see `Vault.seal`."""
+        insert, packed = self._prepared(name, keyframe, borders)
+        key = _key(name, keyframe.branch, *keyframe.instant)
+
+        def write(cursor: Cursor) -> bool:
+            self._fence.hold(cursor, name, epoch)
+            if keyframe.instant in self._sealed(cursor, name, keyframe.branch):
+                return False
+            self._forget(cursor, key)  # one at the same boundary from which something has to be lived again
+            insert(cursor)
+            cursor.execute(self._seal, key)
+            return True
+
+        if self._store.write(write):
+            self._chunks.added(packed)
+
+    def unseal(self, name: str, branch: str, instant: Instant) -> None:
+        """Lets a keyframe go that was to stay; see `Vault.unseal`."""
+        key = _key(name, branch, *instant)
+
+        def write(cursor: Cursor) -> None:
+            if instant in self._sealed(cursor, name, branch):
+                cursor.execute(self._unseal, key)
+                self._forget(cursor, key)
 
         self._store.write(write)
-        self._chunks.added(packed)
+
+    def seals(self, name: str) -> list[tuple[str, Instant]]:
+        """Every keyframe that stays; see `Vault.seals`."""
+
+        def fetch(cursor: Cursor) -> list[tuple[str, Instant]]:
+            cursor.execute(self._seals, {"multiverse": checked_name(name, "the multiverse's name")})
+            return [(branch, (tick, position)) for branch, tick, position in cursor.fetchall()]
+
+        return self._store.read(fetch)
+
+    def _sealed(self, cursor: Cursor, name: str, branch: str) -> set[Instant]:
+        cursor.execute(self._seals, {"multiverse": name})
+        return {(tick, position) for of, tick, position in cursor.fetchall() if of == branch}
 
     def _forget(self, cursor: Cursor, key: Key) -> None:
         cursor.execute(self._documents, key)
@@ -179,6 +245,30 @@ class Keyframes:
 
         return self._store.read(fetch)
 
+    def prune(self, name: str, kept_max: int) -> int:
+        """Lets keyframes go that are too many; see `Vault.prune`."""
+        gone = 0
+
+        def write(cursor: Cursor) -> int:
+            cursor.execute(self._all, {"multiverse": name})
+            by_branch: dict[str, list[Instant]] = {}
+            for branch, *instant in cursor.fetchall():
+                by_branch.setdefault(branch, []).insert(0, (instant[0], instant[1]))
+            spare = [
+                (branch, instant)
+                for branch, found in by_branch.items()
+                for instant in _spare(
+                    found[0], [one for one in found[1:] if one not in self._sealed(cursor, name, branch)], kept_max
+                )
+            ]
+            for branch, instant in spare[:PRUNED_AT_ONCE]:
+                self._forget(cursor, _key(name, branch, *instant))
+            return len(spare[:PRUNED_AT_ONCE])
+
+        while some := self._store.write(write):
+            gone += some
+        return gone
+
     def faults(self, name: str) -> list[str]:
         """What is wrong with the keyframes of a multiverse, one line each; see `Vault.faults`."""
         found: list[str] = []
@@ -212,6 +302,11 @@ class Keyframes:
             return None if found is None else Chains(*found)
 
         return self._store.read(fetch)
+
+    @property
+    def store(self) -> Store:
+        """Where they are."""
+        return self._store
 
     def close(self) -> None:
         """Waits for the write under way."""

@@ -62,6 +62,7 @@ class PostgresServer(Store):
         VaultError: psycopg is not installed, or the URL cannot be used.
     """
 
+    begin_still = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     begin = "BEGIN ISOLATION LEVEL READ COMMITTED"  # so that whoever waited for a lock sees what its holder has done
 
     def __init__(self, url: str, power_safe: bool) -> None:
@@ -96,6 +97,9 @@ class PostgresServer(Store):
         """Names of all tables in the schema where new ones would go."""
         cursor.execute("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = current_schema()")
         return {name for (name,) in cursor.fetchall()}
+
+    def compact(self) -> None:
+        """See `Store`; the server does so by itself."""
 
     def promise(self) -> str:
         """In plain words, what a commit survives; asks the server how it is set up."""

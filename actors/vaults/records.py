@@ -159,6 +159,11 @@ def path_of(branches: Iterable[Branch], branch: str) -> list[Stretch]:
     return path
 
 
+def owner_of(path: Iterable[Stretch], instant: Instant) -> str:
+    """The branch that a boundary of a history is part of."""
+    return next(one.branch for one in path if one.until is None or instant <= one.until)
+
+
 def shared_until(one: Iterable[Stretch], other: Iterable[Stretch]) -> Instant | None:
     """Up to which boundary two histories are one; None if they are the same, (-1, 0) if they share nothing."""
     shared: Instant | None = (-1, 0)
@@ -200,11 +205,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     origin: str = HAND
     number: int = 0
     command_id: str = ""
-
-    @property
-    def exact_position(self) -> int | None:
-        """Up to which position its boundary has the journal; None for that before the control tick's commands."""
-        return None if self.origin == INTERVAL else self.position
 
 
 class LatestKeyframe(msgspec.Struct, frozen=True):

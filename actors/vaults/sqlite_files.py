@@ -54,6 +54,7 @@ class SqliteFile(Store):
         VaultError: the file cannot be opened or made.
     """
 
+    begin_still = "BEGIN"
     begin = "BEGIN IMMEDIATE"  # takes the write lock at once, so that what is read in it stays true until the commit
 
     def __init__(self, path: Path, power_safe: bool) -> None:
@@ -73,6 +74,10 @@ class SqliteFile(Store):
     def tables(self, cursor: Cursor) -> set[str]:
         """Names of all tables."""
         return {name for (name,) in cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+    def compact(self) -> None:
+        """See `Store`."""
+        self.read(lambda cursor: cursor.execute("VACUUM") and None)
 
     def promise(self) -> str:
         """In plain words, what a commit survives."""

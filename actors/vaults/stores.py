@@ -33,6 +33,8 @@ class Store(ABC):
 
     begin: ClassVar[str]
     """The statement that starts a transaction which is going to write."""
+    begin_still: ClassVar[str]
+    """The statement that starts a transaction which reads, and all of it at one instant."""
 
     def __init__(self, engine: Engine, where: str) -> None:
         self.where = where
@@ -89,6 +91,19 @@ class Store(ABC):
         except UnreachableVaultError:
             return self._query(self._connection(), work)
 
+    def read_still(self, work: Callable[[Cursor], T]) -> T:
+        """Does `work`, which reads; all of it sees one instant.
+
+        Raises:
+            VaultError: the store cannot be reached or read.
+        """
+
+        def still(cursor: Cursor) -> T:
+            cursor.execute(self.begin_still)
+            return work(cursor)
+
+        return self._query(self._connection(), still)  # the pool ends the transaction
+
     def close(self) -> None:
         """Waits for the write under way and gives the connections back."""
         with self._lock:
@@ -98,6 +113,10 @@ class Store(ABC):
     @abstractmethod
     def promise(self) -> str:
         """In plain words, what a commit survives."""
+
+    @abstractmethod
+    def compact(self) -> None:
+        """Gives back the room of what has been deleted, where the database does not do that by itself."""
 
     # ------------------------------------------------------------------------------------------- for each database
 

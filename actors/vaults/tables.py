@@ -6,7 +6,7 @@ No foreign keys: checking one locks the row it points to, and a keyframe being w
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
 
 SCHEMA_VERSION = 3
-"""1: journal and keyframes. 2: marks. 3: chunks, digest chains, branches, snapshots."""
+"""1: journal and keyframes. 2: marks. 3: chunks, digest chains, branches, snapshots, fingerprints, seals."""
 
 metadata = MetaData()
 Whole = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits; its strict tables know no BIGINT
@@ -85,6 +85,17 @@ snapshots = _table(
 )
 """Boundaries that somebody has named, or that came round. What they were is in journal and keyframes."""
 
+fingerprints = _table(
+    "vault_fingerprints",
+    _key("multiverse", Text),
+    _key("branch", Text),
+    _key("control_tick", Whole),
+    _key("position", Whole),
+    _column("fingerprint", Text),
+    clustered=True,
+)
+"""By which rules a branch was lived, from a boundary on."""
+
 fences = _table("vault_keyframe_fences", _key("multiverse", Text), _column("epoch", Whole), clustered=True)
 """The current epoch once more, beside the keyframes, where a transaction on them can see it."""
 
@@ -130,7 +141,17 @@ chains = _table(
 )
 """The digest chain after each control tick, one after another, from `first_tick` on."""
 
+seals = _table(
+    "vault_seals",
+    _key("multiverse", Text),
+    _key("branch", Text),
+    _key("control_tick", Whole),
+    _key("position", Whole),
+    clustered=True,
+)
+"""Boundaries whose keyframes stay: nothing has to be lived again to stand there."""
+
 PARTS: dict[str, tuple[Table, ...]] = {
-    "journal": (multiverses, journal, marks, branches, heads, snapshots),
-    "keyframes": (fences, keyframes, documents, chunks, chains),
+    "journal": (multiverses, journal, marks, branches, heads, snapshots, fingerprints),
+    "keyframes": (fences, keyframes, documents, chunks, chains, seals),
 }

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from actors.core.kernel.errors import DamagedVaultError, VaultError
+from actors.vaults.checks import checked_number
 from actors.vaults.records import (
     Branch,
     Chains,
@@ -179,6 +180,31 @@ class Vault:
         """
         self._keyframes.save(name, epoch, keyframe, borders, lived, kept_max)
 
+    def seal(self, name: str, epoch: int, keyframe: Keyframe, borders: Mapping[str, Sequence[int]]) -> None:
+        """Writes a keyframe that stays, beside the others; a second time is no change.
+
+        Raises:
+            StaleEpochError: another epoch is current; nothing was written.
+            VaultError: bad input, or the vault cannot be written; nothing was.
+        """
+        self._keyframes.seal(name, epoch, keyframe, borders)
+
+    def unseal(self, name: str, branch: str, instant: Instant) -> None:
+        """Lets a keyframe go that was written to stay; where there is none it is no change.
+
+        Raises:
+            VaultError: the vault cannot be written; nothing was.
+        """
+        self._keyframes.unseal(name, branch, instant)
+
+    def seals(self, name: str) -> list[tuple[str, Instant]]:
+        """Branch and boundary of every keyframe that stays.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        return self._keyframes.seals(name)
+
     def latest_keyframe(self, name: str, branch: str, until: Instant | None = None) -> LatestKeyframe:
         """The newest keyframe of a branch whose every document is what was written, and what is wrong with newer ones.
 
@@ -246,6 +272,23 @@ class Vault:
         """
         return self._branches.known(name)
 
+    def note_rules(self, name: str, epoch: int, branch: str, instant: Instant, fingerprint: str) -> None:
+        """Writes down by which rules a branch is lived from a boundary on.
+
+        Raises:
+            StaleEpochError: another epoch is current; nothing was written.
+            VaultError: the vault cannot be written; nothing was.
+        """
+        self._branches.note_rules(name, epoch, branch, instant, fingerprint)
+
+    def rules(self, name: str) -> list[tuple[str, Instant, str]]:
+        """Branch, boundary and fingerprint, wherever a multiverse began to be lived by other rules.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        return self._branches.rules(name)
+
     # --------------------------------------------------------------------------------------------------- snapshots
 
     def take_snapshots(self, name: str, epoch: int, taken: list[Snapshot]) -> list[Snapshot]:
@@ -276,6 +319,35 @@ class Vault:
             VaultError: the vault cannot be read.
         """
         return self._snapshots.known(name)
+
+    # ------------------------------------------------------------------------------------------------- maintenance
+
+    @property
+    def stores(self) -> "tuple[Store, Store]":
+        """Where the journal is, and where the keyframes are."""
+        return self._journal.store, self._keyframes.store
+
+    def prune(self, name: str, kept_max: int) -> int:
+        """Lets keyframes of each branch go until no more than so many are left; the further back, the fewer stay.
+
+        History stays whole: what was between them takes longer to be lived again.
+
+        Returns:
+            How many went.
+
+        Raises:
+            VaultError: the vault cannot be written.
+        """
+        return self._keyframes.prune(name, checked_number(kept_max, "the number of keyframes to keep", 3))
+
+    def compact(self) -> None:
+        """Gives the room of what was let go back to the disk; on a server that is the server's business.
+
+        Raises:
+            VaultError: the vault cannot be written.
+        """
+        for store in self.stores:
+            store.compact()
 
     def faults(self, name: str) -> list[str]:
         """Reads everything there is of a multiverse, and says what is wrong with it, one line each; nothing if all is well.

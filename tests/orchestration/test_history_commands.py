@@ -1,6 +1,7 @@
 """`soulfra snapshot`, `soulfra history`, `soulfra revert`: what they say of a vault, and how they refuse."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,39 @@ def test_what_there_is_is_said_without_a_command(soulfra):
     ):
         code, out, err = soulfra(name)
         assert code == 0 and not err and all(f"  {verb} " in out for verb in verbs)
+
+
+# ------------------------------------------------------------------------------------------------------- the vault
+
+
+def test_a_vault_is_verified_backed_up_and_pruned(soulfra, lived, tmp_path):
+    assert soulfra("vault", "verify", "home.sqlite") == (0, "home: all is well\n", "")
+    copy = tmp_path / "copy.sqlite"
+    code, out, _ = soulfra("vault", "backup", "home.sqlite", copy)
+    assert code == 0 and out.startswith(f"{copy} is a copy of home.sqlite: ")
+    code, out, _ = soulfra("vault", "prune", copy, "--keyframes", 3, "--json")
+    assert code == 0 and list(json.loads(out)["keyframes_gone"]) == ["home"]
+    assert json.loads(soulfra("vault", "verify", copy, "--json")[1])["faults"] == {"home": []}
+    looked = json.loads(soulfra("history", "at", "home", 7, "--branch", "main", "--vault", copy, "--json")[1])
+    assert looked["digest_chain"] == lived[1]
+    with sqlite3.connect(f"{copy}.keyframes") as connection:
+        connection.execute("UPDATE vault_chunks SET uses = uses + 1 WHERE rowid = 1")
+    code, out, _ = soulfra("vault", "verify", copy)
+    assert code == 1 and out.startswith("home: chunk ") and "times and has" in out
+    assert soulfra("history", "at", "home", 7, "--branch", "main", "--vault", copy)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["vault", "verify", "none.sqlite"], 1, "there is no vault file 'none.sqlite'"),
+        (["vault", "backup", "none.sqlite", "copy.sqlite"], 1, "there is no vault file 'none.sqlite'"),
+        (["vault", "backup", "home.sqlite", "home.sqlite"], 1, "already; name another, or move it away"),
+        (["vault", "backup", "home.sqlite", "no/where/copy.sqlite"], 1, "there is no folder"),
+        (["vault", "prune", "home.sqlite", "--keyframes", "2"], 2, "--keyframes must be 3 or more, not 2"),
+        (["vault", "verify"], 2, "Missing argument"),
+    ],
+)
+def test_mistakes_with_a_vault_are_one_line(soulfra, arguments, code, says):
+    found, out, err = soulfra(*arguments)
+    assert (found, out) == (code, "") and says in err and len(err.splitlines()) == 1

@@ -18,7 +18,7 @@ from actors.core.kernel.effects import Dispose, Effect, Exchange, Lost, Rebuild,
 from actors.core.kernel.errors import EngineError, ProtocolError, SoulfraError, UnknownMemberError
 from actors.core.kernel.keeping import RESEND_AFTER_S, Kept, KeptTable, Recovery, Waiting
 from actors.core.kernel.lanes import Beat, Died, Heard, Lane, Rejoined, Signal, Whereabouts
-from actors.core.kernel.members import Grant, Outbox
+from actors.core.kernel.members import CAPTURED, Grant, Outbox
 from actors.core.kernel.messages import UNREAD, Advance, Answer, Embodied, Refusal, Stand
 from actors.core.kernel.settings import Settings
 
@@ -335,6 +335,17 @@ class Fleet:
     def tables(self) -> dict[str, KeptTable]:
         """What is kept of every member; with the sequencer's tables, all that a successor needs."""
         return {member_id: kept.table() for member_id, kept in self._kept.items()}
+
+    def checkpoint(self) -> None:
+        """Takes a checkpoint of every member that can be captured, at this boundary: nothing before is lived again."""
+        now = self._lane.now_s()
+        for kept in self._kept.values():
+            if kept.standing and kept.since and kept.contract.recovery == CAPTURED:
+                self._requests += 1
+                kept.ask(self._requests, self._lane.pack(Stand(self._requests, checkpoint=True)), now)
+                self._awaited[kept.member_id] = kept
+                self._lane.send(kept.host_id, kept.parcel)
+        self._gather()
 
     def restore(self, tables: Mapping[str, KeptTable]) -> None:
         """Brings back every member that was written down, all at once. One that nothing brings back is lost.

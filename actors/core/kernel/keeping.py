@@ -175,7 +175,7 @@ class Kept:
 
     def keep(self, answer: Answer, now: float) -> None:
         """Keeps the grants that were answered, or the checkpoint that makes them unnecessary."""
-        if not self._grants or not self.recoverable:
+        if not self.recoverable or not (self._grants or answer.checkpoint):
             return
         took_s = now - self.asked_at
         if answer.checkpoint is not None:

@@ -63,9 +63,15 @@ class Advance(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Stand(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Asks a member whose turn was discarded to stand at the boundary before it, and how it stands there."""
+    """Asks a member how it stands; one whose turn was discarded then stands at the boundary before it.
+
+    Attributes:
+        request: see `Advance`.
+        checkpoint: whether the answer shall bring a checkpoint, if the member can be captured and is not in error.
+    """
 
     request: int
+    checkpoint: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -33,7 +33,7 @@ from actors.core.kernel.members import (
     Turn,
     View,
 )
-from actors.core.kernel.messages import Advance, Answer, Checkpoint, answered_as
+from actors.core.kernel.messages import Advance, Answer, Checkpoint, Stand, answered_as
 from actors.core.kernel.states import Touched, checked_state, decode_state, encode_state
 from actors.core.kernel.views import measures_view
 
@@ -133,12 +133,20 @@ class Seat:
             outboxes.append(outbox := self._advance(grant))
             if outbox.failure is not None:
                 break
-        checkpoint = None
-        if advance.checkpoint and not self._failed:
-            with contextlib.suppress(ValueError, MemberError):  # its next digest will say what cannot be captured
-                checkpoint = self.checkpoint()
+        checkpoint = self._kept() if advance.checkpoint else None
         self._answer = Answer(advance.request, tuple(outboxes), checkpoint)
         return self._answer
+
+    def stand(self, asked: Stand) -> Answer:
+        """Says how the member stands, with a checkpoint if that is asked for and can be had."""
+        checkpoint = self._kept() if asked.checkpoint else None
+        return Answer(asked.request, (self.status(),), checkpoint)
+
+    def _kept(self) -> Checkpoint | None:
+        if not self._failed:
+            with contextlib.suppress(ValueError, MemberError):  # its next digest will say what cannot be captured
+                return self.checkpoint()
+        return None
 
     def advance(self, grant: Grant) -> Outbox:
         """Carries out one grant, once; see `answer`."""

@@ -1,0 +1,101 @@
+"""`soulfra vault …`: look after the vault itself, whether or not its multiverses are up."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from actors.core.kernel.errors import SettingsError
+
+KEYFRAMES_KEPT_LEAST = 3
+
+VaultArgument = Annotated[str, typer.Argument(help="A file, or a PostgreSQL URL.", metavar="VAULT")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+vaults = typer.Typer(name="vault", help="Look after a vault: back it up, verify it, prune it.")
+
+
+@vaults.callback(invoke_without_command=True)
+def _help(context: typer.Context) -> int:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+    return 0
+
+
+@vaults.command("backup")
+def backup(
+    vault: VaultArgument,
+    target: Annotated[str, typer.Argument(help="The copy: a new file, or the URL of an empty database.")],
+    as_json: AsJson = False,
+) -> int:
+    """Copies a vault as it is at one instant; a clock that has it open runs on. The copy is there whole, or not at all."""
+    from rich.console import Console
+    from rich.status import Status
+
+    from actors.vaults.copies import back_up
+    from orchestration.vault_files import existing_vault
+
+    with Status("copying", console=Console(stderr=True)) as shown:
+        rows = back_up(
+            str(existing_vault(vault)), target, lambda table, count: shown.update(f"copying {table}: {count:,} rows")
+        )
+    if as_json:
+        print(json.dumps({"vault": vault, "target": target, "rows": rows}))
+    else:
+        print(f"{target} is a copy of {vault}: {sum(rows.values()):,} rows, {rows['vault_journal']:,} of them journal")
+    return 0
+
+
+@vaults.command("verify")
+def verify(vault: VaultArgument, as_json: AsJson = False) -> int:
+    """Reads everything in a vault and says what is wrong with it; the exit code is 1 if anything is."""
+    from actors.vaults.vaults import open_vault
+    from orchestration.vault_files import existing_vault
+
+    with open_vault(existing_vault(vault)) as opened:
+        found: dict[str, Any] = {one.name: opened.faults(one.name) for one in opened.multiverses()}
+    if as_json:
+        print(json.dumps({"vault": vault, "faults": found}))
+    else:
+        for name, faults in found.items():
+            print(f"{name}: {'; '.join(faults) if faults else 'all is well'}")
+        if not found:
+            print(f"{vault} has no multiverse")
+    return int(any(found.values()))
+
+
+@vaults.command("seal")
+def seal(
+    vault: VaultArgument,
+    name: Annotated[str, typer.Argument(help="Of the multiverse.", metavar="NAME")],
+    snapshot: Annotated[str, typer.Argument(help="Which snapshot.")],
+    realm_path: Annotated[list[str] | None, typer.Option(help="A folder with your own realm modules.")] = None,
+) -> int:
+    """Writes a snapshot down whole: nothing has to be lived again to stand there, so it outlives an upgrade of the rules."""
+    from orchestration import time_trees
+
+    time_trees.seal(vault, name, snapshot, tuple(realm_path or ()))
+    print(f"{snapshot} of {name} is sealed")
+    return 0
+
+
+@vaults.command("prune")
+def prune(
+    vault: VaultArgument,
+    keyframes: Annotated[int, typer.Option(help="How many of each branch may stay.")] = 100,
+    as_json: AsJson = False,
+) -> int:
+    """Lets keyframes go, the more the further back. History stays whole; to look far back takes longer then."""
+    from actors.vaults.vaults import open_vault
+    from orchestration.vault_files import existing_vault
+
+    if keyframes < KEYFRAMES_KEPT_LEAST:
+        raise SettingsError(f"--keyframes must be {KEYFRAMES_KEPT_LEAST} or more, not {keyframes}.")
+    with open_vault(existing_vault(vault)) as opened:
+        gone = {one.name: opened.prune(one.name, keyframes) for one in opened.multiverses()}
+        opened.compact()
+    if as_json:
+        print(json.dumps({"vault": vault, "keyframes_gone": gone}))
+    else:
+        print("\n".join(f"{name}: {count:,} keyframes went" for name, count in gone.items()))
+    return 0
