@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,6 @@ def trap(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trap]:
     monkeypatch.setattr(Store, "_transact", trapped)
     monkeypatch.setattr(LocalLane, "send", sent)
     monkeypatch.setattr(Chronicle, "_save", saved)
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 0.0)
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_SHARE", 0)
     yield made
     made.left = None
 
@@ -94,21 +93,27 @@ def faults(folder: Path) -> list[str]:
         return vault.faults("home")
 
 
-def prepared(folder: Path) -> tuple[Multiverse, list[str], str]:
-    """A short life with a second branch, on its first one; its digest chains, and that at the end of the second."""
-    mv = opened(folder)
-    for number in range(2):
-        mv.register_game(f"ring_{number}", "small:Ring", params={"next_realm": f"ring_{1 - number}", "shouts": True})
-    chains = [mv.digest_chain()]
-    for _ in range(TICKS):
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], str]:
+    """A vault: a short life with a second branch, left on its first one; its digest chains, and that of the second's end."""
+    folder = tmp_path_factory.mktemp("prepared")
+    with pytest.MonkeyPatch.context() as patch, opened(folder) as mv:
+        patch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 0.0)
+        patch.setattr(actors.chronicles, "KEYFRAME_SHARE", 0)
+        for number in range(2):
+            mv.register_game(
+                f"ring_{number}", "small:Ring", params={"next_realm": f"ring_{1 - number}", "shouts": True}
+            )
+        chains = [mv.digest_chain()]
+        for _ in range(TICKS):
+            mv.run(1)
+            chains.append(mv.digest_chain())
+        mv.revert(2, name="second")
+        mv.command("ring_0", "set_luck", {"luck": 4})
         mv.run(1)
-        chains.append(mv.digest_chain())
-    mv.revert(2, name="second")
-    mv.command("ring_0", "set_luck", {"luck": 4})
-    mv.run(1)
-    second = mv.digest_chain()
-    mv.select("main")
-    return mv, chains, second
+        second = mv.digest_chain()
+        mv.select("main")
+    return folder, chains, second
 
 
 DEEDS: dict[str, Callable[[Multiverse], object]] = {
@@ -128,14 +133,14 @@ def after(mv: Multiverse) -> tuple[str, int, str, list[str], list[str]]:
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_at_every_point_all_or_nothing(tmp_path: Path, trap: Trap, deed: str) -> None:
+def test_at_every_point_all_or_nothing(tmp_path: Path, prepared: Any, trap: Trap, deed: str) -> None:
+    origin, chains, second = prepared
     done, undone = 0, 0
     for point in itertools.count():
         folder = tmp_path / str(point)
-        folder.mkdir()
-        mv, chains, second = prepared(folder)
+        shutil.copytree(origin, folder)
+        mv = opened(folder)
         before = after(mv)
-        mv.journal()  # every keyframe before is written
         trap.left = point
         with contextlib.suppress(KilledError):
             DEEDS[deed](mv)
