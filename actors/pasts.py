@@ -8,13 +8,8 @@ import msgspec
 from actors.chronicles import Chronicle, Standing, entries_in, founding_of, keyframe_of
 from actors.core.kernel.commands import Boundary, JournalEntry
 from actors.core.kernel.errors import CommandRefusedError, UnknownBranchError, UnknownMultiverseError
-from actors.core.kernel.fleets import Fleet
-from actors.core.kernel.sequencing import Sequencer
-from actors.core.kernel.tables import tables_of
 from actors.core.kernel.ticking import occasion_of
-from actors.core.kernel.windows import control_ticks_script
-from actors.lanes import LocalLane
-from actors.replays import Replay
+from actors.headless import Headless
 from actors.vaults.checks import NUMBER_MAX
 from actors.vaults.records import Branch, Instant, Snapshot, Stretch, owner_of
 from actors.vaults.vaults import Vault
@@ -132,23 +127,9 @@ def standing_at(chronicle: PastChronicle, realm_paths: tuple[str, ...]) -> tuple
     Raises:
         SoulfraError: it cannot be.
     """
-    settings, lane = chronicle.settings, LocalLane(realm_paths)
-    sequencer, fleet = Sequencer(settings, chronicle.epoch), Fleet(settings, lane)
-
-    try:
-        replay = Replay(
-            sequencer,
-            fleet,
-            fleet.carry_out,
-            lambda control_ticks: fleet.carry_out(control_ticks_script(sequencer, control_ticks)),
-            recorded=chronicle.recorded_chain,
-        )
-        replay.take_up(chronicle)
-        replay.check_repeatable()
-        fleet.checkpoint()
-        return sequencer.boundary, Standing(tables_of(sequencer), fleet.tables())
-    finally:
-        fleet.close()
+    with Headless(chronicle.settings, chronicle.epoch, realm_paths) as lived:
+        lived.live_again(chronicle)
+        return lived.boundary, lived.standing()
 
 
 def seal(vault: Vault, name: str, snapshot: Snapshot, realm_paths: tuple[str, ...]) -> None:

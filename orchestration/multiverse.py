@@ -32,6 +32,7 @@ from actors.core.kernel.commands import (
 )
 from actors.core.kernel.errors import CommandRefusedError, EngineError, FactoryError, SettingsError
 from actors.core.kernel.events import CrossGameEvent, Event, Trace, checked_carries, realm_id_of
+from actors.core.kernel.modifications import MODIFY
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import Difference, State, decode_state
 from actors.core.kernel.ticking import TickRecord
@@ -288,6 +289,23 @@ class Multiverse:
         _a(str, member_id, "member id")
         _a(str, verb, "verb")
         return self._submit(MemberCommand(member_id, verb, _encoded(arguments, "arguments")))
+
+    def modify(self, member_id: str, changes: Mapping[str, Any]) -> int:
+        """Changes a member's state from outside, at the next boundary; all of it or nothing.
+
+        What that creates or destroys of conserved quantities is entered in the ledger.
+
+        Args:
+            member_id: the member; its state must be one that can be captured.
+            changes: dotted path (`npcs.3.mood`, `npcs.*.thrift`) to value; see `actors.core.kernel.modifications`.
+
+        Returns:
+            How many values were set.
+
+        Raises:
+            CommandRefusedError: a path that leads nowhere, or a value that does not fit; nothing has changed.
+        """
+        return self.command(member_id, MODIFY, changes)["changed"]  # type: ignore[no-any-return]
 
     def _submit(self, command: ClockCommand) -> Any:
         reply: Reply = self._call("submit", command, self._command_id(command))

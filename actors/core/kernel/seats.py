@@ -34,6 +34,7 @@ from actors.core.kernel.members import (
     View,
 )
 from actors.core.kernel.messages import Advance, Answer, Checkpoint, Stand, answered_as
+from actors.core.kernel.modifications import MODIFY, modified
 from actors.core.kernel.states import Touched, checked_state, decode_state, encode_state
 from actors.core.kernel.views import measures_view
 
@@ -279,11 +280,14 @@ class Seat:
         turn.command_id = command.command_id
         before = turn.books()
         try:
-            if command.verb not in self.contract.commands:
+            if command.verb == MODIFY:
+                value = encode(self._modify(turn, decode(command.payload)))
+            elif command.verb not in self.contract.commands:
                 raise CommandRefusedError(
                     f"{self._birth.member_id} has no command {command.verb!r}; it has {sorted(self.contract.commands)}."
                 )
-            value = encode(self._member.command(turn, command.verb, decode(command.payload)))
+            else:
+                value = encode(self._member.command(turn, command.verb, decode(command.payload)))
         except CallerError as error:
             if turn.books() != before:
                 raise MemberError(f"{command.verb!r} spoke or kept books before it refused; refuse first.") from error
@@ -291,6 +295,29 @@ class Seat:
         finally:
             turn.command_id = ""
         return CommandResult(command.command_id, value)
+
+    def _modify(self, turn: Turn, changes: Mapping[str, Plain]) -> Plain:
+        """Changes the member's state from outside: another one is made from it, and takes its place if that can be."""
+        if self.contract.recovery != CAPTURED:
+            raise CommandRefusedError(
+                f"the state of {self._birth.member_id} cannot be modified: its recovery is {self.contract.recovery!r}."
+            )
+        before = self._member.totals()
+        state, count = modified(self._member.capture(), changes)
+        member = self._make(self._birth)
+        try:
+            member.restore(decode_state(encode_state(state)))
+            after = {name: int(value) for name, value in member.totals().items()}
+        except Exception as error:  # it knows better what fits than its columns say
+            raise CommandRefusedError(
+                f"{self._birth.member_id} cannot be made from that state: {told(error)}; it is as it was."
+            ) from None
+        for quantity in sorted(before.keys() | after.keys()):
+            if change := after.get(quantity, 0) - int(before.get(quantity, 0)):
+                turn.enter_ledger(quantity, change)
+        self._member = member
+        self._take_member()
+        return {"changed": count}
 
     def _discard(self, grant: Grant, error: BaseException) -> Outbox:
         self._failed, self._turn = True, None

@@ -42,8 +42,9 @@ from actors.core.kernel.errors import (
 )
 from actors.core.kernel.events import DELIVER_AT_MAX, Event, checked_carries, event_digest
 from actors.core.kernel.games import BOOTING, Seated
-from actors.core.kernel.members import NONE, Birth, Command, Failure
+from actors.core.kernel.members import CAPTURED, NONE, Birth, Command, Failure
 from actors.core.kernel.messages import Embodied
+from actors.core.kernel.modifications import MODIFY
 from actors.core.kernel.settings import LOOKAHEAD_MAX
 from actors.core.kernel.ticking import Ticking
 
@@ -140,7 +141,12 @@ class Sequencer(Ticking):
         seated = self._member(member_id)
         if seated.error is not None:
             raise CommandRefusedError(f"{member_id} is in error ({seated.error.message}); restart or remove it first.")
-        if verb not in seated.contract.commands:
+        if verb == MODIFY:
+            if seated.contract.recovery != CAPTURED:
+                raise CommandRefusedError(
+                    f"the state of {member_id} cannot be modified: its recovery is {seated.contract.recovery!r}."
+                )
+        elif verb not in seated.contract.commands:
             verbs = ", ".join(sorted(seated.contract.commands)) or "none"
             raise CommandRefusedError(f"{member_id} has no command {verb!r}; it has {verbs}.")
         return seated

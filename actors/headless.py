@@ -1,0 +1,107 @@
+"""A history lived in this process by nobody's clock: to find out how things stood, or what would come of them.
+
+Nothing is written and nothing is kept; the same rules, the same digests.
+"""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from actors.chronicles import Chronicle, Standing
+from actors.core.kernel.codec import Plain, encode
+from actors.core.kernel.commands import Boundary, MemberCommand
+from actors.core.kernel.effects import Script, T
+from actors.core.kernel.fleets import Fleet
+from actors.core.kernel.modifications import MODIFY
+from actors.core.kernel.sequencing import Sequencer
+from actors.core.kernel.settings import Settings
+from actors.core.kernel.tables import restore_tables, tables_of
+from actors.core.kernel.windows import control_ticks_script
+from actors.lanes import LocalLane
+from actors.replays import Replay
+
+
+class Headless:
+    """Everything of one multiverse, in this process.
+
+    Args:
+        settings: what its history depends on.
+        epoch: no member may have heard of a higher one.
+        realm_paths: users' folders for factories.
+    """
+
+    def __init__(self, settings: Settings, epoch: int, realm_paths: tuple[str, ...]) -> None:
+        self._sequencer = Sequencer(settings, epoch)
+        self._fleet = Fleet(settings, LocalLane(realm_paths))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._fleet.close()
+
+    def live_again(self, chronicle: Chronicle) -> None:
+        """Comes to where a history stands.
+
+        Raises:
+            SoulfraError: it cannot be lived again, or not on from there.
+        """
+        replay = Replay(self._sequencer, self._fleet, self._perform, self._live, recorded=chronicle.recorded_chain)
+        replay.take_up(chronicle)
+        replay.check_repeatable()
+
+    def become(self, standing: Standing) -> None:
+        """Stands as something stood.
+
+        Raises:
+            EngineError: a member cannot be brought back.
+        """
+        restore_tables(self._sequencer, standing.tables)
+        self._fleet.restore(standing.members)
+
+    def modify(self, member_id: str, changes: Mapping[str, Plain]) -> None:
+        """Changes a member's state from outside; see `Multiverse.modify`.
+
+        Raises:
+            SoulfraError: what refused it.
+        """
+        command = MemberCommand(member_id, MODIFY, encode(changes))
+        self._perform(self._sequencer.command_script(command)).value()
+
+    def run(self, control_ticks: int) -> None:
+        """Lives so many control ticks."""
+        end = self._sequencer.control_tick + control_ticks
+        while self._sequencer.control_tick < end:
+            self._live(end - self._sequencer.control_tick)
+
+    def measures(self) -> dict[str, dict[str, float]]:
+        """What every member shows of itself, by member."""
+        return {member_id: dict(seated.measures) for member_id, seated in self._sequencer.members.items()}
+
+    def errors(self) -> dict[str, str]:
+        """Members in error, with the reason."""
+        members = self._sequencer.members.items()
+        return {member_id: seated.error.message for member_id, seated in members if seated.error is not None}
+
+    @property
+    def boundary(self) -> Boundary:
+        """Where it stands."""
+        return self._sequencer.boundary
+
+    @property
+    def chain(self) -> str:
+        """The digests of all control ticks so far, folded; hexadecimal."""
+        return self._sequencer.chain.hex()
+
+    def standing(self) -> Standing:
+        """How everything stands; what can be captured has been, so that nothing is lived again to stand there."""
+        self._fleet.checkpoint()
+        return Standing(tables_of(self._sequencer), self._fleet.tables())
+
+    def _live(self, control_ticks: int) -> Any:
+        return self._perform(control_ticks_script(self._sequencer, control_ticks))
+
+    def _perform(self, script: Script[T]) -> T:
+        return self._fleet.carry_out(script)
