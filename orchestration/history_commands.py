@@ -147,6 +147,59 @@ def revert(
     return _say(document, as_json, f"{name} is back at {where}, and goes on from there on {left.branch}")
 
 
+def sweep(
+    name: Name,
+    control_ticks: Annotated[int, typer.Option("--control-ticks", help="How long each branch lives.")],
+    vary: Annotated[
+        list[str] | None, typer.Option(help="MEMBER.PATH=VALUE,VALUE,…; several make every combination.")
+    ] = None,
+    table: Annotated[
+        str, typer.Option(help="Instead: a CSV file, a column for each path, a row for each branch.")
+    ] = "",
+    snapshot: Annotated[str, typer.Option(help="Where they begin.")] = "",
+    at_tick: Annotated[int | None, typer.Option("--at", help="Or: after this control tick.", metavar="TICK")] = None,
+    branch: Annotated[str, typer.Option(help="Of which history; the one it lives on by default.")] = "",
+    measure: Annotated[list[str] | None, typer.Option(help="MEMBER.MEASURE; all there are by default.")] = None,
+    every: Annotated[int, typer.Option(help="Measure every so many control ticks, not only at the end.")] = 0,
+    out: Annotated[str, typer.Option(help="Write the rows to this .csv or .parquet file.")] = "",
+    engine: Annotated[str, typer.Option(help="ray: tasks on a cluster; local: one after another.")] = "ray",
+    vault: VaultOption = "",
+    realm_path: RealmPath = None,
+    as_json: AsJson = False,
+    address: Address = "",
+) -> int:
+    """What would come of it if: many branches from one boundary, each with other modifications, into one tidy table."""
+    from orchestration import sweeps, time_trees
+    from orchestration.progress import branch_bar
+    from orchestration.series import checked_series_path
+
+    if bool(vary) == bool(table):
+        raise SettingsError("give either --vary MEMBER.PATH=VALUE,VALUE,… or --table FILE.")
+    if out:
+        checked_series_path(out)
+    changes = sweeps.read_table(table) if table else sweeps.grid(vary or ())
+    with branch_bar(len(changes)) as show:
+        rows = sweeps.sweep(
+            _vault_of(name, vault),
+            name,
+            changes,
+            control_ticks,
+            snapshot=snapshot,
+            control_tick=at_tick,
+            branch=branch,
+            measures=measure or (),
+            every=every,
+            engine=engine,
+            address=address,
+            realm_paths=realm_path or (),
+            progress=show,
+        )
+    if out:
+        sweeps.write_rows(out, rows)
+    said = f"{len(changes):,} branches, {len(rows):,} rows in {out}"
+    return _say({"name": name, "rows": rows}, as_json, said if out else lambda: time_trees.print_rows(rows))
+
+
 def _asked(name: str, address: str, ask: Callable[[Any], Any]) -> Any:
     from orchestration.detached import attached
 

@@ -41,6 +41,7 @@ from actors.vaults.records import Branch, Snapshot, unknown_snapshot
 from orchestration.engines import Engine, LocalEngine, Ticket
 from orchestration.pasts import Past, differing
 from orchestration.players import Players
+from orchestration.progress import branch_bar
 
 if TYPE_CHECKING:
     from actors.paranoid_lanes import ParanoidLane
@@ -613,6 +614,58 @@ class Multiverse:
     def branches(self) -> list[Branch]:
         """Every branch: the first one, then those that left another one, in the order in which they did."""
         return self._call("branches")  # type: ignore[no-any-return]
+
+    def sweep(
+        self,
+        table: Sequence[Mapping[str, Any]],
+        control_ticks: int,
+        *,
+        snapshot: str = "",
+        control_tick: int | None = None,
+        branch: str = "",
+        measures: Sequence[str] = (),
+        every: int = 0,
+    ) -> list[dict[str, Any]]:
+        """What would come of it if: from one boundary a branch for each modification of a table, into one tidy table.
+
+        The multiverse itself is not disturbed: the branches live headless, on Ray as tasks. See
+        `orchestration.sweeps.sweep`.
+
+        Args:
+            table: for each branch its modifications: dotted path, beginning with the member's id, to value.
+            control_ticks: how long each lives.
+            snapshot: where they begin.
+            control_tick: or else: the boundary after this control tick, before its commands.
+            branch: of which history; "" for the one it lives on.
+            measures: `member.measure` each; none means all that there are.
+            every: collect them every so many control ticks, not only at the end.
+
+        Raises:
+            CommandRefusedError: a path that leads nowhere, a value that does not fit, or this driver has not named the
+                vault itself; nothing was run.
+            SoulfraError: the boundary cannot be had.
+        """
+        from orchestration.sweeps import sweep  # it stands on everything else
+
+        if self._home is None:
+            raise CommandRefusedError("a sweep reads the vault that the driver names; see orchestration.sweeps.")
+        name, vault = self._home
+        self.boundary()  # whoever is taking its place has taken it
+        with branch_bar(len(table)) as show:
+            return sweep(
+                vault,
+                name,
+                table,
+                control_ticks,
+                snapshot=snapshot,
+                control_tick=control_tick,
+                branch=branch,
+                measures=measures,
+                every=every,
+                engine=self.engine,
+                realm_paths=self._realm_paths,
+                progress=show,
+            )
 
     # -------------------------------------------------------------------------------------------- who and what there is
 

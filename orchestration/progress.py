@@ -32,3 +32,16 @@ def bar(begun: int, end: int) -> Iterator[Callable[[Status], None] | None]:
             progress.update(task, completed=status.boundary.control_tick - begun, note=note)
 
         yield show
+
+
+@contextmanager
+def branch_bar(branches: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar over the branches of a sweep; gives the function that moves it."""
+    console = Console(stderr=True)
+    if not (console.is_jupyter or sys.stderr.isatty()):
+        yield lambda done, of: None
+        return
+    columns = (TextColumn("branches"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=branches)
+        yield lambda done, of: progress.update(task, completed=done, total=of)

@@ -305,6 +305,24 @@ class RayEngine:
 
 
 @contextlib.contextmanager
+def cluster(address: str, cpus: int) -> Iterator[None]:
+    """A connection to a cluster that runs, or to one that is started here and ends with it.
+
+    Args:
+        address: of the cluster; "" means `RAY_ADDRESS`, else one is started.
+        cpus: of one that is started: so many tasks run at a time.
+
+    Raises:
+        EngineError: it cannot be reached, or not be started.
+    """
+    CONNECTION.join(address or os.environ.get("RAY_ADDRESS", ""), cpus)
+    try:
+        yield
+    finally:
+        CONNECTION.leave()
+
+
+@contextlib.contextmanager
 def connected(address: str) -> Iterator[None]:
     """A connection to a cluster that runs; none is started here.
 
@@ -367,11 +385,11 @@ class _Connection:
         self._users = 0
         self._ours = False
 
-    def join(self, address: str) -> None:
+    def join(self, address: str, cpus: int = LOCAL_CPUS) -> None:
         """One multiverse more."""
         if not ray.is_initialized():
             self._users = 0
-            _start(address)
+            _start(address, cpus)
             self._ours = True
         self._users += 1
 
@@ -386,7 +404,7 @@ class _Connection:
 CONNECTION = _Connection()
 
 
-def _start(address: str) -> None:
+def _start(address: str, cpus: int) -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     stdout_deduplicator.skip_re = re.compile(EXPECTED_NOISE)
@@ -399,7 +417,7 @@ def _start(address: str) -> None:
         # without it, Ray would write one into the home folder, readable by all.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         local = {
-            "num_cpus": LOCAL_CPUS,
+            "num_cpus": cpus,
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE_BYTES,
         }

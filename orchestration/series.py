@@ -104,20 +104,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def _write_csv(file: BinaryIO, measures: Sequence[str], rows: Sequence[SeriesRow]) -> None:
-    lines = csv.writer(_Encoded(file), lineterminator="\n")
-    lines.writerow([*LEADING_COLUMNS, *(_harmless(_column(name)) for name in measures)])
+    lines = csv.writer(Encoded(file), lineterminator="\n")
+    lines.writerow([*LEADING_COLUMNS, *(harmless(_column(name)) for name in measures)])
     for row in rows:
         figures = (repr(float(row.measures[name])) if name in row.measures else "" for name in measures)
-        lines.writerow([row.control_tick, _harmless(row.realm_id), row.local_tick, *figures])
+        lines.writerow([row.control_tick, harmless(row.realm_id), row.local_tick, *figures])
 
 
-class _Encoded:
+class Encoded:
     """What the csv module writes to: text in, UTF-8 out. `TextIOWrapper` would close the file under it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
     def write(self, text: str) -> int:
+        """See `io.TextIOBase`."""
         return self._file.write(text.encode())
 
 
@@ -126,7 +127,8 @@ def _column(measure: str) -> str:
     return f"measure_{measure}" if measure in LEADING_COLUMNS else measure
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 

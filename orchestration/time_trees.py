@@ -83,10 +83,16 @@ def seal(vault: str, name: str, snapshot: str, paths: Sequence[str] = ()) -> Non
     with open_vault(existing_vault(vault)) as opened:
         founding = founding_of(opened, name)
         add_realm_paths(founding.realm_paths if founding is not None else ())
-        pasts.seal(opened, name, _taken(opened, name, snapshot), tuple(paths))
+        pasts.seal(opened, name, taken_in(opened, name, snapshot), tuple(paths))
 
 
-def _taken(opened: Vault, name: str, snapshot: str) -> Snapshot:
+def taken_in(opened: Vault, name: str, snapshot: str) -> Snapshot:
+    """A snapshot by its name.
+
+    Raises:
+        UnknownMultiverseError: the vault does not know the multiverse.
+        UnknownSnapshotError: there is no such snapshot.
+    """
     _first_branch(opened, name)
     known = {one.snapshot: one for one in opened.snapshots(name)}
     if (taken := known.get(snapshot)) is None:
@@ -117,7 +123,7 @@ def past_of(
     if not snapshot:
         return Past(vault, name, control_tick, paths, branch=branch)  # type: ignore[arg-type]
     with open_vault(existing_vault(vault)) as opened:
-        taken = _taken(opened, name, snapshot)
+        taken = taken_in(opened, name, snapshot)
     return Past(vault, name, taken.control_tick, paths, branch=taken.branch, position=taken.position)
 
 
@@ -192,3 +198,21 @@ def print_differences(document: Mapping[str, Any]) -> None:
             console.print(Text(f"  {Difference(**one)}"))
         if len(found) > DIFFERENCES_SHOWN_MAX:
             console.print(f"  … and {len(found) - DIFFERENCES_SHOWN_MAX:,} more")
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Prints the rows of a sweep on standard output."""
+    console = for_output()
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(Text(column), justify="left" if column == "error" else "right")
+    for row in rows:
+        table.add_row(*(Text(_shown(row.get(column))) for column in columns))
+    console.print(table)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)[:16]

@@ -184,7 +184,7 @@ def test_a_cluster_that_is_not_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(ray, "init", none_runs)
     with pytest.raises(EngineError, match="start one with `ray start --head`"):
-        ray_engines._start("auto")
+        ray_engines._start("auto", ray_engines.LOCAL_CPUS)
 
 
 def test_setting_up_may_be_interrupted(soulfra, scenario, tmp_path):
