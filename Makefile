@@ -17,7 +17,7 @@ SEEDS ?= 10000
 help:
 	@echo "make demo   three realms on Ray, 60 control ticks, and a report in $(DEMO_REPORT)"
 	@echo "make test   style, types and all tests"
-	@echo "make bench  the City beside Mesa, lockstep beside HELICS, mosaik, xoscar, Ray and ZeroMQ, PHOLD, recovery, real time"
+	@echo "make bench  the City beside Mesa, lockstep beside HELICS, mosaik, xoscar, Ray and ZeroMQ, PHOLD, recovery, real time, history, sweeps"
 	@echo "make losses nodes, the control plane and the power are lost, on a Ray of the tests' own; five minutes"
 	@echo "make soak   SEEDS=10000: as many simulated runs in which everything goes wrong"
 	@echo "make endurance  500 processes killed, an hour in real time, a million idle control ticks"
@@ -47,6 +47,8 @@ bench: $(BENCH_INSTALLED)
 	@$(BIN)/python -m benchmarks.recovery --json out/bench_recovery.json
 	@$(BIN)/python -m benchmarks.realtime --json out/bench_realtime.json
 	@$(BIN)/python -m benchmarks.capacity --json out/bench_capacity.json
+	@$(BIN)/python -m benchmarks.history --json out/bench_history.json
+	@$(BIN)/python -m benchmarks.sweeps --json out/bench_sweeps.json
 
 losses: $(INSTALLED)
 	@$(BIN)/python -m pytest -m soak $(TESTS)

@@ -4,6 +4,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from processes import alive, until
 from orchestration import Multiverse
 from orchestration.main import run
 
-REALMS = Path(__file__).parents[1] / "realms"
+ROOT = Path(__file__).parents[2]
+REALMS = ROOT / "tests" / "realms"
 RING = "small:Ring"
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
@@ -91,6 +94,33 @@ def test_whoever_dies_while_all_goes_back_it_happens_once_or_not_at_all(tmp_path
         mv.select("main")
         assert mv.digest_chain() == chains[6]
         assert len(mv.members()) == 4
+
+
+def test_a_loss_is_part_of_the_control_tick_in_which_it_was_decided(tmp_path):
+    vault = tmp_path / "v.sqlite"
+    with Multiverse(7, engine="ray", name="home", realm_paths=[REALMS], vault=vault) as mv:
+        mv.register_game("mortal", RING, params={"die_at": 35})
+        mv.register_game("other", RING, params={"shouts": True})
+        mv.run(6)
+        assert [one["error"] != "" for one in mv.get_multiverse_state()["games"]] == [True, False]
+        chains = {record.control_tick_id: record.chain.hex() for record in mv.records()}
+    for tick in (3, 4, 5):
+        looking = [
+            sys.executable,
+            "-m",
+            "orchestration",
+            "history",
+            "at",
+            "home",
+            str(tick),
+            "--vault",
+            str(vault),
+            "--json",
+        ]
+        looked = subprocess.run(looking, cwd=ROOT, capture_output=True, text=True, check=True)  # it dies if it errs
+        document = json.loads(looked.stdout)
+        assert document["digest_chain"] == chains[tick]
+        assert [realm["state"] == "error" for realm in document["realms"]] == [tick >= 4, False]
 
 
 def test_from_a_shell(tmp_path, capsys, monkeypatch):

@@ -1,0 +1,107 @@
+"""Sweeps: many branches from one boundary, beside the bare time of their control ticks.
+
+    python -m benchmarks.sweeps [--npcs 1000] [--burn-in 900] [--branches 100] [--control-ticks 100] [--json FILE]
+
+A City lives `burn-in` control ticks with its vault in a file; then so many branches of so many control ticks, each with another
+thrift, are swept from there on as many workers as the machine has cores. Compared is the time of both with that of the same
+control ticks on the local engine, shared over the cores; starting each branch anew would live the burn-in every time. Ray
+is started before anything is measured. The rows of three branches are compared with those of runs by hand.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machines import machine
+from orchestration import Multiverse
+from orchestration.ray_engines import cluster
+from orchestration.sweeps import sweep
+
+CITY = "actors.core.realms.city:City"
+THRIFTS = 100
+
+
+def measure(npcs: int, burn_in: int, branches: int, control_ticks: int) -> dict[str, Any]:
+    """Lives it both ways."""
+    cores = os.cpu_count() or 1
+    table = [{"city.npcs.*.thrift": number % (THRIFTS + 1)} for number in range(branches)]
+    with Multiverse(1, engine="local") as mv:
+        mv.register_game("city", CITY, params={"npcs": npcs})
+        mv.run(burn_in // 10)
+        begun = time.perf_counter()
+        mv.run(burn_in)
+        bare_tick_s = (time.perf_counter() - begun) / burn_in
+    with tempfile.TemporaryDirectory() as folder, cluster("", cores):
+        vault = Path(folder) / "city.sqlite"
+        sweep_warm(vault)
+        with Multiverse(1, engine="local", name="city", vault=vault) as mv:
+            mv.register_game("city", CITY, params={"npcs": npcs})
+            begun = time.perf_counter()
+            mv.run(burn_in)
+            mv.snapshot("burnt in")
+            burn_in_s = time.perf_counter() - begun
+        begun = time.perf_counter()
+        rows = sweep(vault, "city", table, control_ticks, snapshot="burnt in", measures=["city.wealth"])
+        sweep_s = time.perf_counter() - begun
+        with Multiverse(1, engine="local", name="city", vault=vault) as mv:
+            for number in (0, branches // 2, branches - 1):
+                mv.revert(snapshot="burnt in")
+                mv.modify("city", {"npcs.*.thrift": table[number]["city.npcs.*.thrift"]})
+                mv.run(control_ticks)
+                if mv.digest_chain() != rows[number]["digest_chain"]:
+                    raise SystemExit(f"branch {number + 1} is not what a run by hand is; these figures are void.")
+    bare_s = (burn_in + branches * control_ticks) * bare_tick_s / cores
+    return {
+        "npcs": npcs,
+        "branches": branches,
+        "control_ticks": burn_in + branches * control_ticks,
+        "anew": branches * (burn_in + control_ticks),
+        "bare_tick_ms": bare_tick_s * 1e3,
+        "burn_in_s": burn_in_s,
+        "sweep_s": sweep_s,
+        "bare_s": bare_s,
+        "ratio": (burn_in_s + sweep_s) / bare_s,
+        "sweep_ratio": sweep_s / (branches * control_ticks * bare_tick_s / cores),
+    }
+
+
+def sweep_warm(vault: Path) -> None:
+    """Lets Ray start its workers and fetch what they import."""
+    there = vault.with_name("warm.sqlite")
+    with Multiverse(1, engine="local", name="warm", vault=there) as mv:
+        mv.register_game("city", CITY, params={"npcs": 10})
+        mv.run(1)
+    sweep(there, "warm", [{}] * 8, 1, control_tick=1)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """See the module."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sweeps", description=__doc__.splitlines()[0])
+    parser.add_argument("--npcs", type=int, default=1_000)
+    parser.add_argument("--burn-in", type=int, default=900)
+    parser.add_argument("--branches", type=int, default=100)
+    parser.add_argument("--control-ticks", type=int, default=100)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    if min(options.npcs, options.branches, options.control_ticks) < 1 or options.burn_in < 10:
+        parser.error("--npcs, --branches and --control-ticks must be 1 or more, --burn-in 10 or more")
+    found = machine(["ray", "numpy"])
+    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    row = measure(options.npcs, options.burn_in, options.branches, options.control_ticks)
+    print(
+        f"{row['branches']} branches, {row['control_ticks']:,} control ticks of {row['bare_tick_ms']:.2f} ms in all: burn-in "
+        f"{row['burn_in_s']:.1f} s, sweep {row['sweep_s']:.1f} s; bare over {found['cores']} cores {row['bare_s']:.1f} s: "
+        f"{row['ratio']:.2f} × (the sweep alone {row['sweep_ratio']:.2f} ×); anew it were {row['anew']:,} control ticks"
+    )
+    if options.json is not None:
+        options.json.write_text(json.dumps({"machine": found, "row": row}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
