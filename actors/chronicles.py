@@ -31,7 +31,7 @@ from actors.vaults.records import (
 )
 from actors.vaults.vaults import Vault, open_vault
 
-KEYFRAME_AFTER_WORK_S = 0.5
+KEYFRAME_AFTER_WORK_S = 0.8
 """How much the clock may have lived since the last keyframe, in seconds of its control ticks: who takes over, or looks at
 the past, repeats about as much."""
 KEYFRAME_OF_TEMPORARY_AFTER_WORK_S = 5.0

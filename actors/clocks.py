@@ -806,7 +806,7 @@ class MasterClock:
 
     def capture(self, member_id: str) -> bytes:
         """A member's state at the present boundary."""
-        return self._at_boundary(lambda: self._lane.capture(self._fleet.host_of(member_id)))
+        return self._at_boundary(lambda: self._fleet.capture(member_id))
 
     def kill(self, member_id: str) -> None:
         """Kills the process of a member's host at this boundary, for those who want to see it come back.

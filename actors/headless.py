@@ -11,6 +11,7 @@ from actors.chronicles import Chronicle, Standing
 from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.commands import Boundary, MemberCommand
 from actors.core.kernel.effects import Script, T
+from actors.core.kernel.errors import CommandRefusedError, UnknownMemberError
 from actors.core.kernel.fleets import Fleet
 from actors.core.kernel.modifications import MODIFY
 from actors.core.kernel.sequencing import Sequencer
@@ -79,6 +80,50 @@ class Headless:
     def measures(self) -> dict[str, dict[str, float]]:
         """What every member shows of itself, by member."""
         return {member_id: dict(seated.measures) for member_id, seated in self._sequencer.members.items()}
+
+    def capture(self, realm_id: str) -> tuple[int, bytes]:
+        """A realm's local time and encoded state.
+
+        Raises:
+            UnknownMemberError: it is not there.
+            CommandRefusedError: it is in error.
+        """
+        seated = self._sequencer.games.get(realm_id)
+        if seated is None:
+            raise UnknownMemberError(
+                f"realm {realm_id!r} was not there after control tick {self._sequencer.control_tick}; there were "
+                f"{', '.join(self._sequencer.games) or 'none'}."
+            )
+        if seated.error is not None:
+            raise CommandRefusedError(
+                f"{realm_id} was in error after control tick {self._sequencer.control_tick} ({seated.error.message})."
+            )
+        return seated.local_tick, self._fleet.capture(realm_id)
+
+    def life_of(self, realm_id: str) -> int:
+        """How many realms of that id were removed before it: which of them this is."""
+        return self._sequencer.removals[realm_id]
+
+    def exchanged(self, chronicle: Chronicle, realm_id: str) -> tuple[str, ...]:
+        """Lives on to where a history stands; gives the events that a realm has exchanged with others meanwhile, in order.
+
+        Raises:
+            SoulfraError: it cannot be lived again.
+        """
+        sequencer = self._sequencer
+        found: dict[str, None] = {}
+
+        def live(control_ticks: int) -> Any:
+            for member_id in sequencer.members:
+                for event in sequencer.in_flight_to(member_id):
+                    parties = {event.source, member_id}
+                    if realm_id in parties and len(parties) == 2 and event.deliver_at == sequencer.control_tick + 1:
+                        found[event.event_id] = None
+            return self._live(control_ticks)
+
+        replay = Replay(sequencer, self._fleet, self._perform, live, recorded=chronicle.recorded_chain)
+        replay.run(chronicle.entries_since(sequencer.position), chronicle.marked())
+        return tuple(found)
 
     def errors(self) -> dict[str, str]:
         """Members in error, with the reason."""

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 from actors.chronicles import Standing
 from actors.clocks import MasterClock
-from actors.core.kernel.commands import Boundary
+from actors.core.kernel.commands import Boundary, Reply, RevertGame
 from actors.core.kernel.errors import CommandRefusedError, SoulfraError, told
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.tables import restore_tables
+from actors.headless import Headless
 from actors.pasts import PastChronicle, checked_branch, standing_at
 from actors.vaults.checks import NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX
 from actors.vaults.records import (
@@ -29,6 +30,9 @@ from actors.vaults.records import (
 from actors.vaults.vaults import Vault
 
 T = TypeVar("T")
+
+REVERTED_BYTES_MAX = 15 << 20
+"""Of the state of a realm that goes back by itself: what it was then is part of the journal."""
 
 
 class TreeClock(MasterClock):
@@ -170,6 +174,62 @@ class TreeClock(MasterClock):
         made = self._insisted(lambda: chronicle.leave(left))
         self._become(standing, before)
         return made
+
+    def revert_realm(self, realm_id: str, control_tick: int, snapshot: str = "", command_id: str = "") -> Reply:
+        """Lets one realm's own time go back, on the same branch: control time goes on, and so does everybody else.
+
+        What it has under way, and what is under way to it alone, goes to the dead letters.
+
+        Args:
+            realm_id: the realm.
+            control_tick: it becomes what it was after this control tick of the present history, before its commands.
+            snapshot: or what it was there instead; the snapshot must be of the present history.
+            command_id: the caller's name for this; asked again under the same name, it is not done again.
+
+        Returns:
+            The reply: realm_id, local_tick, dropped (ids of events), entangled (ids of events that it has exchanged with
+            others since then).
+
+        Raises:
+            UnknownMemberError: there is no such realm, or was none.
+            CommandRefusedError: it was another realm of that id, its state cannot be captured, or is too large.
+            EngineError: history cannot be lived again; nothing has changed.
+        """
+        return self._at_boundary(lambda: self._revert_realm(realm_id, control_tick, snapshot, command_id))
+
+    def _revert_realm(self, realm_id: str, control_tick: int, snapshot: str, command_id: str) -> Reply:
+        self._check_whole()
+        if (known := self._sequencer.replies.get(command_id)) is not None:
+            return known
+        vault, chronicle = self._vault(), self._chronicle
+        branch, position = chronicle.branch, None
+        if snapshot:
+            control_tick, branch, position = self._boundary_of(snapshot)
+        self._end_here()
+        now = self._sequencer.boundary
+        with self._busy(f"finding out what {realm_id} was at control tick {control_tick}"):
+            then = PastChronicle(vault, chronicle.name, control_tick, branch, position)
+            boundary, standing = standing_at(then, chronicle.realm_paths)
+            instant = (boundary.control_tick, boundary.position)
+            owner = then.owner_of(instant)
+            if not any(one.branch == owner and (one.until is None or instant <= one.until) for one in chronicle.path):
+                raise CommandRefusedError(
+                    f"snapshot {snapshot!r} is not of the history of branch {chronicle.branch!r}."
+                )
+            with Headless(chronicle.settings, then.epoch, chronicle.realm_paths) as lived:
+                lived.become(standing)
+                if lived.life_of(realm_id) != self._sequencer.removals[realm_id]:
+                    raise CommandRefusedError(f"{realm_id} was another realm then: that one has been removed since.")
+                local_tick, document = lived.capture(realm_id)
+                if len(document) > REVERTED_BYTES_MAX:
+                    raise CommandRefusedError(
+                        f"the state of {realm_id} takes {len(document):,} bytes, and at most {REVERTED_BYTES_MAX:,} fit into "
+                        "a command; revert everything instead."
+                    )
+                until = PastChronicle(vault, chronicle.name, now.control_tick, chronicle.branch, now.position)
+                entangled = lived.exchanged(until, realm_id)
+        command = RevertGame(realm_id, control_tick, local_tick, document, entangled)
+        return self._carry_out(command, command_id)
 
     def select(self, branch: str) -> Boundary:
         """Goes on where a branch ends. Whatever is now stays, on the branch it is on.

@@ -134,11 +134,15 @@ def revert(
     snapshot: Annotated[str, typer.Option(help="Instead: the boundary of this snapshot.")] = "",
     branch: Annotated[str, typer.Option(help="Of which history; the one it lives on by default.")] = "",
     new: Annotated[str, typer.Option("--as", help="Name of the new branch; one is given otherwise.")] = "",
+    realm: Annotated[str, typer.Option(help="Only this realm's own time goes back, on the same branch.")] = "",
     reason: Reason = "",
     as_json: AsJson = False,
     address: Address = "",
 ) -> int:
-    """Lets a multiverse that is up go back to a boundary, and on from there on a new branch. Nothing is overwritten."""
+    """Lets a multiverse that is up go back to a boundary, and on from there on a new branch. Nothing is overwritten.
+
+    With --realm, that realm alone becomes what it was, on the same branch; the answer says what it is entangled in.
+    """
     if (to is None) != bool(snapshot) or (snapshot and branch):
         raise SettingsError("give either --to TICK, with --branch if you like, or --snapshot SNAPSHOT.")
     left = _asked(name, address, lambda mv: mv.revert(to, branch=branch, snapshot=snapshot, name=new, reason=reason))

@@ -602,6 +602,31 @@ class Multiverse:
         tick = 0 if control_tick is None else control_tick
         return self._call("revert", tick, branch, snapshot, name, reason, uuid4().hex)  # type: ignore[no-any-return]
 
+    def revert_realm(self, realm_id: str, control_tick: int | None = None, *, snapshot: str = "") -> dict[str, Any]:
+        """Lets one realm's own time go back, on the same branch; control time goes on, and so does everybody else.
+
+        Args:
+            realm_id: the realm.
+            control_tick: it becomes what it was after this control tick of the present history, before its commands.
+            snapshot: or what it was there; the snapshot must be of the present history.
+
+        Returns:
+            realm_id, local_tick, dropped (ids of events that were under way from it, or to it alone, and went to the dead
+            letters), entangled (ids of events that it has exchanged with others since then: they remember, it does not).
+
+        Raises:
+            UnknownMemberError: there is no such realm, or was none then.
+            CommandRefusedError: it was another realm of that id, its state cannot be captured or is too large, or there
+                is no vault.
+            EngineError: history cannot be lived again; nothing has changed.
+        """
+        if (control_tick is None) != bool(snapshot):
+            raise CommandRefusedError("a revert needs a control tick, or else a snapshot.")
+        _a(str, realm_id, "realm id")
+        tick = 0 if control_tick is None else control_tick
+        reply: Reply = self._call("revert_realm", realm_id, tick, _a(str, snapshot, "snapshot"), uuid4().hex)
+        return reply.value()  # type: ignore[no-any-return]
+
     def select(self, branch: str) -> Boundary:
         """Goes on where a branch ends; whatever is now stays on its own.
 

@@ -47,11 +47,21 @@ def story(mv):
     return seen
 
 
+def changed(mv):
+    """What comes of changing the newest branch: one realm goes back, another is modified."""
+    mv.select("third")
+    went = mv.revert_realm("ring_0", 8)
+    assert mv.modify("ring_2", {"ring.luck": 3}) == 1
+    mv.run(3)
+    return went["local_tick"], len(went["entangled"]), mv.digest_chain()
+
+
 @pytest.mark.parametrize("lane", ["zmq", "ray"])
 def test_the_same_tree_as_in_one_process(tmp_path, lane):
     where = {"name": "home", "realm_paths": [REALMS]}
     with Multiverse(7, engine="local", vault=tmp_path / "local.sqlite", **where) as mv:
         expected = story(peopled(mv))
+        expected_changed = changed(mv)
     assert expected["third"] == expected["main"]
     with Multiverse(7, engine="ray", lane=lane, vault=tmp_path / "ray.sqlite", **where) as mv:
         peopled(mv)
@@ -64,6 +74,7 @@ def test_the_same_tree_as_in_one_process(tmp_path, lane):
             assert (mv.boundary().control_tick, mv.digest_chain()) == expected[branch]
         with mv.at(snapshot="mine") as past:
             assert past.boundary.control_tick == 6
+        assert changed(mv) == expected_changed
         mv.kill("ring_0")
         mv.run(1)
         assert [one["member_id"] for one in mv.recoveries()] == ["ring_0"]

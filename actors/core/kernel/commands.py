@@ -100,7 +100,35 @@ class SetDelay(msgspec.Struct, frozen=True, tag=True):
     control_ticks: int
 
 
-ClockCommand = SetDelay | RegisterGame | RemoveGame | RestartGame | Subscribe | Unsubscribe | QueueEvent | MemberCommand
+class RevertGame(msgspec.Struct, frozen=True, tag=True):
+    """Lets a realm's own time go back. What it was then is part of the command, so that nobody has to look for it again.
+
+    Attributes:
+        realm_id: the realm.
+        boundary_tick: the control tick after which it was so.
+        local_tick: its local time then.
+        document: its encoded state then.
+        entangled: ids of the events that it has exchanged with others since, in order.
+    """
+
+    realm_id: str
+    boundary_tick: int
+    local_tick: int
+    document: bytes
+    entangled: tuple[str, ...] = ()
+
+
+ClockCommand = (
+    SetDelay
+    | RevertGame
+    | RegisterGame
+    | RemoveGame
+    | RestartGame
+    | Subscribe
+    | Unsubscribe
+    | QueueEvent
+    | MemberCommand
+)
 
 
 class Boundary(msgspec.Struct, frozen=True, order=True):

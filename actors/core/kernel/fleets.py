@@ -487,6 +487,14 @@ class Fleet:
             raise EngineError(f"{member_id} has no host right now: {why}; ask again, or see its state.")
         return host_id
 
+    def capture(self, member_id: str) -> bytes:
+        """A member's encoded state at this boundary.
+
+        Raises:
+            SoulfraError: it cannot be had.
+        """
+        return self._lane.capture(self.host_of(member_id))
+
     def whereabouts(self) -> dict[str, Whereabouts]:
         """Where every member lives that has a host."""
         hosts = {kept.host_id: member_id for member_id, kept in self._kept.items() if kept.standing}

@@ -19,6 +19,8 @@ from actors.core.kernel.states import Records, Section, State, Table, checked_st
 
 MODIFY = "@modify"
 """The verb that every member has whose state can be captured; no contract may have one of that name."""
+BECOME = "@become"
+"""The verb with which the clock alone lets a member be what it was."""
 ALL = "*"
 NAMES_SHOWN = 12
 

@@ -190,6 +190,32 @@ class Post:
             self.bury(event, member_id, "the member was removed", control_tick)
         self.delays = {pair: delay for pair, delay in self.delays.items() if member_id not in pair}
 
+    def withdraw(self, member_id: str, reason: str, control_tick: int) -> list[str]:
+        """Puts what a member has under way, and what is under way to it alone, to the dead letters; their ids, in order."""
+
+        def concerned(event: Event) -> bool:
+            return member_id in (event.source, event.target)
+
+        gone: dict[str, Event] = {}
+        for due in sorted(self._calendar):
+            waiting = self._calendar[due]
+            gone |= {event.event_id: event for event in order(waiting) if concerned(event)}
+            if left := [event for event in waiting if not concerned(event)]:
+                self._calendar[due] = left
+            else:
+                del self._calendar[due]
+            self._calendar_digests.pop(due, None)
+        for receiver in sorted(self._mailboxes):
+            waiting = self._mailboxes[receiver]
+            gone |= {event.event_id: event for event in order(waiting) if concerned(event)}
+            if left := [event for event in waiting if not concerned(event)]:
+                self._mailboxes[receiver] = left
+            else:
+                del self._mailboxes[receiver]
+        for event in gone.values():  # each once, however many were to hear it
+            self.bury(event, event.target, reason, control_tick)
+        return list(gone)
+
     def in_flight(self) -> Iterator[Event]:
         """Everything under way, in order of delivery and source: the calendar, then what waits in mailboxes."""
         for control_tick in sorted(self._calendar):

@@ -34,8 +34,8 @@ from actors.core.kernel.members import (
     View,
 )
 from actors.core.kernel.messages import Advance, Answer, Checkpoint, Stand, answered_as
-from actors.core.kernel.modifications import MODIFY, modified
-from actors.core.kernel.states import Touched, checked_state, decode_state, encode_state
+from actors.core.kernel.modifications import BECOME, MODIFY, modified
+from actors.core.kernel.states import State, Touched, checked_state, decode_state, encode_state
 from actors.core.kernel.views import measures_view
 
 TRACEBACK_CHARACTERS_MAX = 8_000
@@ -195,13 +195,14 @@ class Seat:
         self._local_tick, self._sequence = checkpoint.local_tick, checkpoint.sequence
 
     def _advance(self, grant: Grant) -> Outbox:
-        self._number = grant.number
+        self._number, local_tick = grant.number, self._local_tick
         try:
             if self._failed:
                 self._stand()
             outbox, sequence = self._live(grant)
             view = self._member.view()
         except BaseException as error:  # a member's own mistake, an exit too, must not reach the others
+            self._local_tick = local_tick
             return self._discard(grant, error)
         # Nothing of the seat has changed so far, and nothing below can fail.
         self._local_tick, self._sequence, self._turn = outbox.local_tick, sequence, None
@@ -282,6 +283,8 @@ class Seat:
         try:
             if command.verb == MODIFY:
                 value = encode(self._modify(turn, decode(command.payload)))
+            elif command.verb == BECOME:
+                value = encode(self._become(turn, decode(command.payload)))
             elif command.verb not in self.contract.commands:
                 raise CommandRefusedError(
                     f"{self._birth.member_id} has no command {command.verb!r}; it has {sorted(self.contract.commands)}."
@@ -302,11 +305,21 @@ class Seat:
             raise CommandRefusedError(
                 f"the state of {self._birth.member_id} cannot be modified: its recovery is {self.contract.recovery!r}."
             )
-        before = self._member.totals()
         state, count = modified(self._member.capture(), changes)
-        member = self._make(self._birth)
+        self._replace(turn, decode_state(encode_state(state)))
+        return {"changed": count}
+
+    def _become(self, turn: Turn, past: Mapping[str, Plain]) -> Plain:
+        """Lets the member be what it was: its state, and its own time."""
+        self._replace(turn, decode_state(past["document"]))
+        self._local_tick = past["local_tick"]
+        return {"local_tick": self._local_tick}
+
+    def _replace(self, turn: Turn, state: State) -> None:
+        """Another member is made from a state, and takes its place if that can be; the difference goes to the ledger."""
+        before, member = self._member.totals(), self._make(self._birth)
         try:
-            member.restore(decode_state(encode_state(state)))
+            member.restore(state)
             after = {name: int(value) for name, value in member.totals().items()}
         except Exception as error:  # it knows better what fits than its columns say
             raise CommandRefusedError(
@@ -317,7 +330,6 @@ class Seat:
                 turn.enter_ledger(quantity, change)
         self._member = member
         self._take_member()
-        return {"changed": count}
 
     def _discard(self, grant: Grant, error: BaseException) -> Outbox:
         self._failed, self._turn = True, None

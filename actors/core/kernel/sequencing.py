@@ -24,6 +24,7 @@ from actors.core.kernel.commands import (
     RemoveGame,
     Reply,
     RestartGame,
+    RevertGame,
     SetDelay,
     Subscribe,
     Unsubscribe,
@@ -44,7 +45,7 @@ from actors.core.kernel.events import DELIVER_AT_MAX, Event, checked_carries, ev
 from actors.core.kernel.games import BOOTING, Seated
 from actors.core.kernel.members import CAPTURED, NONE, Birth, Command, Failure
 from actors.core.kernel.messages import Embodied
-from actors.core.kernel.modifications import MODIFY
+from actors.core.kernel.modifications import BECOME, MODIFY
 from actors.core.kernel.settings import LOOKAHEAD_MAX
 from actors.core.kernel.ticking import Ticking
 
@@ -89,6 +90,8 @@ class Sequencer(Ticking):
                 return (yield from self._remove(command))
             case RestartGame():
                 return (yield from self._restart(command))
+            case RevertGame():
+                return (yield from self._revert(command))
             case Subscribe():
                 handles = self._game(command.realm_id).contract.handles
                 self._declared(command.event_type)
@@ -268,6 +271,22 @@ class Sequencer(Ticking):
         if seated.is_game:
             yield from self._ask_players("resend_roster", {"realm_id": command.realm_id})
         return {"realm_id": command.realm_id, "local_tick": seated.local_tick}
+
+    def _revert(self, command: RevertGame) -> Script[Plain]:
+        realm_id = command.realm_id
+        seated = self._game(realm_id)
+        if seated.error is not None:
+            raise CommandRefusedError(f"{realm_id} is in error ({seated.error.message}); restart or remove it first.")
+        if seated.contract.recovery != CAPTURED:
+            raise CommandRefusedError(
+                f"{realm_id} cannot go back: its recovery is {seated.contract.recovery!r}, so nobody knows what it was."
+            )
+        self._journal(command)
+        payload = encode({"document": command.document, "local_tick": command.local_tick})
+        became = yield from self._command_round(seated, realm_id, BECOME, payload)
+        dropped = self.post.withdraw(realm_id, f"{realm_id} went back in time", self.control_tick)
+        yield from self._ask_players("resend_roster", {"realm_id": realm_id})
+        return {"realm_id": realm_id, **became, "dropped": dropped, "entangled": list(command.entangled)}
 
     def _ask_players(self, verb: str, arguments: Mapping[str, Plain]) -> Script[Plain]:
         """Lets the registry follow a change among the realms."""
