@@ -6,6 +6,9 @@ Counted are events handled in (0, units]; with HELICS's parameters (16 events fo
 delay 0.9 after a lookahead of 0.1, which is one control tick) theory has 255,976 ± 1,370 (3 σ) for 1,000 units. Count and
 digest must be the same however the logical processes are shared out. An empty event loop in one process is quicker than
 any of this when events do no work; what is measured here is what an exact order of events over processes costs.
+
+In lockstep a control tick lasts as long as its busiest process. Two processes have 12.8 events each in it on average, and
+the busier one 14.8 (both are Poisson): more than 1.73 times the speed of one cannot be had with two, whatever messages cost.
 """
 
 import argparse

@@ -15,6 +15,8 @@ from actors.vaults.stores import Cursor, Store
 from actors.vaults.tables import PARTS
 from actors.vaults.vaults import KEYFRAMES_SUFFIX, SQLITE_SCHEME, Vault, open_vault
 
+PARTIAL = ".partial-"
+"""Before the number of the process that makes the copy, while it does."""
 ROWS_AT_ONCE = 100
 """With chunks of 64 KiB, a few megabytes."""
 
@@ -40,7 +42,8 @@ def back_up(source: str, target: str, tell: Callable[[str, int], None] = lambda 
     pieces = [path, path.with_name(path.name + KEYFRAMES_SUFFIX)]
     if there := [piece for piece in pieces if piece.exists()]:
         raise VaultError(f"there is a file {os.fspath(there[0])!r} already; name another, or move it away.")
-    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    _sweep(path)
+    partial = path.with_name(f"{path.name}{PARTIAL}{os.getpid()}")
     parts = [partial, partial.with_name(partial.name + KEYFRAMES_SUFFIX)]
     try:
         with open_vault(source) as one, open_vault(partial) as other:
@@ -51,6 +54,24 @@ def back_up(source: str, target: str, tell: Callable[[str, int], None] = lambda 
         for left in path.parent.glob(f"{partial.name}*"):
             left.unlink(missing_ok=True)
     return rows
+
+
+def _sweep(path: Path) -> None:
+    """Takes away what copies to the same place have left whose processes have died."""
+    for left in path.parent.glob(f"{path.name}{PARTIAL}*"):
+        maker = left.name.removeprefix(path.name + PARTIAL).partition(".")[0].partition("-")[0]
+        if maker.isdecimal() and not _lives(int(maker)):
+            left.unlink(missing_ok=True)
+
+
+def _lives(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
 
 
 def _copied(source: Vault, target: Vault, where: str, tell: Callable[[str, int], None]) -> dict[str, int]:

@@ -28,6 +28,8 @@ from actors.vaults.records import (
     LatestKeyframe,
     Opened,
     Snapshot,
+    owner_of,
+    path_of,
 )
 
 if TYPE_CHECKING:  # SQLAlchemy takes a third of a second to import; who names a vault's type need not pay for that
@@ -330,7 +332,8 @@ class Vault:
     def prune(self, name: str, kept_max: int) -> int:
         """Lets keyframes of each branch go until no more than so many are left; the further back, the fewer stay.
 
-        History stays whole: what was between them takes longer to be lived again.
+        Those that were sealed stay, as long as there is a snapshot of their boundary. History stays whole: what was between
+        them takes longer to be lived again.
 
         Returns:
             How many went.
@@ -338,7 +341,16 @@ class Vault:
         Raises:
             VaultError: the vault cannot be written.
         """
-        return self._keyframes.prune(name, checked_number(kept_max, "the number of keyframes to keep", 3))
+        checked_number(kept_max, "the number of keyframes to keep", 3)
+        known = self.branches(name)
+        named = {
+            (owner_of(path_of(known, one.branch), (one.control_tick, one.position)), (one.control_tick, one.position))
+            for one in self.snapshots(name)
+        }
+        forgotten = [one for one in self.seals(name) if one not in named]  # whoever deleted the snapshot has died then
+        for branch, instant in forgotten:
+            self.unseal(name, branch, instant)
+        return len(forgotten) + self._keyframes.prune(name, kept_max)
 
     def compact(self) -> None:
         """Gives the room of what was let go back to the disk; on a server that is the server's business.

@@ -1,6 +1,9 @@
 """Backing up, verifying and pruning: on a file and on a server, and from one to the other."""
 
+import os
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -96,7 +99,13 @@ def test_a_copy_that_fails_leaves_nothing(
         if table == "vault_journal":
             raise OSError("the disk is gone")
 
-    before = sorted(tmp_path.iterdir())
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    debris = tmp_path / f"copy.sqlite.partial-{child.pid}.keyframes-wal"
+    debris.touch()  # of a copy whose process has died
+    living = tmp_path / f"copy.sqlite.partial-{os.getppid()}"
+    living.touch()
+    before = sorted(path for path in tmp_path.iterdir() if path != debris)
     with pytest.raises(OSError, match="the disk is gone"):
         back_up(url, str(tmp_path / "copy.sqlite"), fail)
     assert sorted(tmp_path.iterdir()) == before
@@ -122,3 +131,11 @@ def test_pruning_takes_keyframes_and_nothing_else(vault: Vault) -> None:
         assert newest is not None and newest.control_tick == 119 and first is not None
     with pytest.raises(VaultError, match="must be a whole number from 3"):
         vault.prune("m", 2)
+
+
+def test_a_seal_that_no_snapshot_needs_goes_with_the_pruning(vault: Vault) -> None:
+    filled(vault)
+    for tick in (7, 8):
+        vault.seal("m", 1, Keyframe("main", tick, 3, {"sol_1": NOISE}), {})
+    assert vault.prune("m", 3) == 1
+    assert vault.seals("m") == [("main", (7, 3))] and vault.faults("m") == []
