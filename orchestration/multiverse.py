@@ -45,6 +45,7 @@ from orchestration.progress import branch_bar
 
 if TYPE_CHECKING:
     from actors.paranoid_lanes import ParanoidLane
+    from orchestration.time_trees import HistoryTree
 
 T = TypeVar("T")
 
@@ -636,6 +637,19 @@ class Multiverse:
         """
         return self._call("select", _a(str, branch, "branch"))  # type: ignore[no-any-return]
 
+    def history(self) -> "HistoryTree":
+        """The tree of histories with the snapshots on it, to be looked at.
+
+        Raises:
+            CommandRefusedError: this driver has not named the vault itself; see `soulfra history show`.
+        """
+        from orchestration.time_trees import HistoryTree, tree_of
+
+        if self._home is None:
+            raise CommandRefusedError("the tree is read from a vault that the driver names; see soulfra history show.")
+        self.snapshots()  # those that came round are written down
+        return HistoryTree(tree_of(self._home[1], self._home[0]))
+
     def branches(self) -> list[Branch]:
         """Every branch: the first one, then those that left another one, in the order in which they did."""
         return self._call("branches")  # type: ignore[no-any-return]
@@ -776,6 +790,15 @@ class Multiverse:
     def lane(self) -> str:
         """The lane's name; "" on the local engine."""
         return self._engine.lane
+
+    def _repr_html_(self) -> str:
+        if self._closed:
+            return f"<pre>{self.name or 'a multiverse'}, closed</pre>"
+        from orchestration.summaries import in_html, state_table  # people only need it in notebooks
+
+        status = self.status()
+        where = f"control tick {status.boundary.control_tick:,} on {status.boundary.branch}"
+        return in_html(state_table(f"{self.name or 'multiverse'}, {where}", status.state["games"]))
 
     def _call(self, method: str, *arguments: Any) -> Any:
         if self._closed:

@@ -113,6 +113,12 @@ class Past:
         """Every outside input until then."""
         return self._clock.journal()
 
+    def _repr_html_(self) -> str:
+        from orchestration.summaries import in_html, state_table  # people only need it in notebooks
+
+        where = f"control tick {self.boundary.control_tick:,} on {self.boundary.branch}, as it was"
+        return in_html(state_table(where, self.get_multiverse_state()["games"]))
+
     def __repr__(self) -> str:
         return f"<Past {self.boundary.branch!r}, control tick {self.boundary.control_tick}>"
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -10,11 +11,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from actors.clocks import Status
 
 
+def _is_seen(console: Console) -> bool:
+    """Whether a bar would be: on a terminal, or in a notebook that can show one."""
+    return find_spec("ipywidgets") is not None if console.is_jupyter else sys.stderr.isatty()
+
+
 @contextmanager
 def bar(begun: int, end: int) -> Iterator[Callable[[Status], None] | None]:
     """A bar from one control tick to another; gives the function that moves it, or None where nobody could see it."""
     console = Console(stderr=True)
-    if not (console.is_jupyter or sys.stderr.isatty()):
+    if not _is_seen(console):
         yield None
         return
     columns = (
@@ -38,7 +44,7 @@ def bar(begun: int, end: int) -> Iterator[Callable[[Status], None] | None]:
 def branch_bar(branches: int) -> Iterator[Callable[[int, int], None]]:
     """A bar over the branches of a sweep; gives the function that moves it."""
     console = Console(stderr=True)
-    if not (console.is_jupyter or sys.stderr.isatty()):
+    if not _is_seen(console):
         yield lambda done, of: None
         return
     columns = (TextColumn("branches"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -1,11 +1,12 @@
 """What the command line says for people: the summary that a run ends with, and how a multiverse stands that is up."""
 
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,37 @@ OUTPUT_WIDTH = 200
 def for_output() -> Console:
     """Standard output; what is not a terminal has room for whole lines."""
     return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else OUTPUT_WIDTH)
+
+
+def in_html(drawn: RenderableType) -> str:
+    """What rich would draw, for a notebook."""
+    console = Console(
+        file=io.StringIO(),
+        width=OUTPUT_WIDTH,
+        record=True,
+        highlight=False,
+        color_system="truecolor",
+        force_terminal=True,
+        force_jupyter=False,
+    )
+    console.print(drawn)
+    form = '<pre style="line-height: 1.3; font-family: monospace">{code}</pre>'
+    return console.export_html(inline_styles=True, code_format=form)
+
+
+def state_table(title: str, games: Sequence[Mapping[str, Any]]) -> Table:
+    """Realms with what they show of themselves, for a notebook."""
+    table = Table(title=title, box=None, pad_edge=False, title_justify="left")
+    for heading in ("realm", "kind", "state"):
+        table.add_column(heading)
+    table.add_column("local tick", justify="right")
+    table.add_column("measures")
+    for game in games[:REALMS_SHOWN_MAX]:
+        measures = ", ".join(f"{name} {value:,.6g}" for name, value in game["measures"].items())
+        table.add_row(*map(Text, (game["realm_id"], game["kind"], game["state"], f"{game['local_tick']:,}", measures)))
+    if len(games) > REALMS_SHOWN_MAX:
+        table.add_row(f"… {len(games) - REALMS_SHOWN_MAX:,} more")
+    return table
 
 
 def print_status(document: Mapping[str, Any]) -> None:

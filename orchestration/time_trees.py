@@ -1,9 +1,11 @@
 """The tree of a multiverse's histories as people see it: read from its vault, drawn, and what differs within it."""
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -16,7 +18,7 @@ from actors.factories import add_realm_paths
 from actors.vaults.records import Branch, Instant, Snapshot, owner_of, path_of, unknown_snapshot
 from actors.vaults.vaults import Vault, open_vault
 from orchestration.pasts import Past, differing
-from orchestration.summaries import for_output
+from orchestration.summaries import OUTPUT_WIDTH, for_output, in_html
 from orchestration.vault_files import existing_vault
 
 SNAPSHOTS_DRAWN_MAX = 8
@@ -141,9 +143,34 @@ def difference_document(vault: str, name: str, one: str, other: str, paths: Sequ
 # ------------------------------------------------------------------------------------------------------------ drawn
 
 
+class HistoryTree:
+    """The tree of a multiverse's histories, to be looked at: drawn as text, and in a notebook.
+
+    Attributes:
+        document: see `tree_of`.
+    """
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.document = document
+
+    def __repr__(self) -> str:
+        text = io.StringIO()
+        Console(file=text, width=OUTPUT_WIDTH, highlight=False, color_system=None, force_jupyter=False).print(
+            drawing(self.document)
+        )
+        return text.getvalue().rstrip()
+
+    def _repr_html_(self) -> str:
+        return in_html(drawing(self.document))
+
+
 def print_tree(document: Mapping[str, Any]) -> None:
     """Draws the tree of histories on standard output."""
-    console = for_output()
+    for_output().print(drawing(document))
+
+
+def drawing(document: Mapping[str, Any]) -> Tree:
+    """The tree of histories as something that rich can draw."""
     by_branch: dict[str, list[Mapping[str, Any]]] = {}
     for one in document["snapshots"]:
         by_branch.setdefault(one["branch"], []).append(one)
@@ -165,7 +192,7 @@ def print_tree(document: Mapping[str, Any]) -> None:
             node.add(Text(f"{taken['snapshot']} at {taken['control_tick']:,}{sealed}{reason}", style="cyan"))
         if len(snapshots) > SNAPSHOTS_DRAWN_MAX:
             node.add(Text(f"… and {len(snapshots) - SNAPSHOTS_DRAWN_MAX:,} earlier snapshots", style="dim"))
-    console.print(drawn[document["branches"][0]["branch"]])
+    return drawn[document["branches"][0]["branch"]]
 
 
 def print_snapshots(snapshots: Sequence[Mapping[str, Any]]) -> None:
