@@ -106,8 +106,13 @@ class Chronicle:
 
     def _follow(self, branch: str, known: Sequence[Branch] | None = None) -> None:
         """This is the history of a branch from here on."""
+        tree = self.branches() if known is None else known
+        if branch not in {self.founding.settings.branch, *(one.branch for one in tree)}:
+            raise DamagedVaultError(
+                f"the vault says that {self._name!r} lives on branch {branch!r}, which it does not have; restore a copy."
+            )
         self.branch = branch
-        self.path = path_of(self.branches() if known is None else known, branch)
+        self.path = path_of(tree, branch)
         self._lived, self._owed, self._recorded = bytearray(), (None, []), ("", NO_CHAINS)
 
     @property
@@ -218,18 +223,18 @@ class Chronicle:
         if self._vault is None:
             raise EngineError("what is written nowhere has no branches.")
         self.finish()
-        left = self._vault.leave(self._name, self.epoch, branch)
+        left = self._vault.leave(self._name, self.epoch, branch, fingerprint())
         self._follow(left.branch)
         self._written = left.position
         return left
 
-    def select(self, branch: str, position: int) -> None:
-        """Lets this be the history of a branch that is there, whose journal ends at a position."""
+    def select(self, end: Boundary) -> None:
+        """Lets this be the history of a branch that is there, from where it ends."""
         if self._vault is not None:
             self.finish()
-            self._vault.select(self._name, self.epoch, branch)
-            self._follow(branch)
-            self._written = position
+            self._vault.select(self._name, self.epoch, end.branch, (end.control_tick, end.position), fingerprint())
+            self._follow(end.branch)
+            self._written = end.position
 
     def take_snapshot(self, snapshot: Snapshot) -> Snapshot:
         """Writes a snapshot down; durable when it returns.
@@ -288,12 +293,13 @@ class Chronicle:
 
     def _rules_in(self, vault: Vault) -> list[tuple[Instant, str]]:
         """By which rules this history was lived, from which boundary on."""
-        until = {one.branch: one.until for one in self.path}
-        return [
-            (instant, found)
+        places = {one.branch: (place, one.until) for place, one in enumerate(self.path)}
+        known = [
+            (instant, places[branch][0], found)
             for branch, instant, found in vault.rules(self._name)
-            if branch in until and ((end := until[branch]) is None or instant <= end)
+            if branch in places and ((end := places[branch][1]) is None or instant <= end)
         ]
+        return [(instant, found) for instant, _, found in sorted(known)]
 
     # ------------------------------------------------------------------------------------------------------ marks
 
@@ -409,6 +415,7 @@ class Chronicle:
             if self._vault is not None:
                 if taken:
                     self._vault.take_snapshots(self._name, self.epoch, taken)
+                    taken = []
                 self._vault.save_keyframe(self._name, self.epoch, keyframe, borders, lived, self._limits.keyframes_max)
             self._keyframe_error = ""
         except SoulfraError as error:  # history is whole without it
@@ -535,12 +542,27 @@ def entries_in(vault: Vault, name: str, path: Sequence[Stretch], after: int = 0)
             if last is not None and row.position > last:
                 break
             reached = row.position
-            yield _decode_entry(row.payload)
+            try:
+                entry = _decode_entry(row.payload)
+            except msgspec.MsgspecError as error:
+                raise DamagedVaultError(
+                    f"{vault.where}: the journal of branch {stretch.branch!r} of {name!r} cannot be read at position "
+                    f"{row.position}: {error}. Restore a copy."
+                ) from None
+            yield entry
         if last is not None and reached < last:
             raise DamagedVaultError(
                 f"{vault.where}: the journal of branch {stretch.branch!r} of {name!r} ends at position {reached}, and "
                 f"history that left it goes on after {last}; rows are missing. Restore a copy."
             )
+
+
+def is_readable(row: JournalRow) -> bool:
+    """Whether a row of the journal is one of ours."""
+    try:
+        return row.branch == ORDERS or bool(_decode_entry(row.payload))
+    except msgspec.MsgspecError:
+        return False
 
 
 def _kept(document: bytes, state: bytes | None) -> KeptTable:

@@ -23,6 +23,7 @@ from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, Reply
 from actors.core.kernel.effects import Script, T
 from actors.core.kernel.errors import (
+    CallerError,
     CommandRefusedError,
     EngineError,
     SoulfraError,
@@ -311,6 +312,8 @@ class MasterClock:
                         return self._break_off(error)
                     self._vault_says = error.message
                     time.sleep(VAULT_RETRY_S)
+                except CallerError as error:  # nothing was written, and nobody is lost
+                    return error
                 except SoulfraError as error:
                     return self._break_off(error)
                 else:

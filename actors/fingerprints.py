@@ -30,9 +30,17 @@ def fingerprint() -> str:
 
 def changes(lived_by: str, present: str) -> str:
     """What differs between two fingerprints, in words; "" if nothing does."""
-    before, now = json.loads(lived_by), json.loads(present)
+    before, now = _read(lived_by), _read(present)
     return ", ".join(
         f"{name} {str(before.get(name, 'none'))[:SHOWN]} (now {str(now.get(name, 'none'))[:SHOWN]})"
         for name in sorted(before.keys() | now.keys())
         if before.get(name) != now.get(name)
     )
+
+
+def _read(text: str) -> dict[str, object]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {"rules": "that cannot be read"}

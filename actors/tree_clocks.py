@@ -9,21 +9,22 @@ succeeded by a clock on the new branch.
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from actors.chronicles import Standing
 from actors.clocks import MasterClock
 from actors.core.kernel.commands import Boundary, Reply, RevertGame
 from actors.core.kernel.errors import CommandRefusedError, SoulfraError, told
 from actors.core.kernel.sequencing import Sequencer
+from actors.core.kernel.settings import BRANCH_CHARACTERS_MAX, is_branch_name
 from actors.core.kernel.tables import restore_tables
 from actors.headless import Headless
 from actors.pasts import PastChronicle, checked_branch, standing_at
-from actors.vaults.checks import NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX
+from actors.vaults.checks import NOTE_CHARACTERS_MAX
 from actors.vaults.records import (
     Branch,
     Snapshot,
     Stretch,
-    owner_of,
-    path_of,
     shared_until,
     unknown_snapshot,
 )
@@ -31,6 +32,7 @@ from actors.vaults.vaults import Vault
 
 T = TypeVar("T")
 
+NUMBER_CHARACTERS_MAX = 20
 REVERTED_BYTES_MAX = 15 << 20
 """Of the state of a realm that goes back by itself: what it was then is part of the journal."""
 
@@ -51,7 +53,11 @@ class TreeClock(MasterClock):
         Raises:
             CommandRefusedError: the name is taken or cannot be one, or there is no vault.
         """
-        _check_texts(name, reason)
+        _check_texts(name, reason, command_id)
+        if "@" in name:
+            raise CommandRefusedError(
+                f"a name with '@' is for snapshots that come round; choose another than {name!r}."
+            )
         return self._at_boundary(lambda: self._take_snapshot(name, reason, command_id))
 
     def _take_snapshot(self, name: str, reason: str, command_id: str) -> Snapshot:
@@ -96,12 +102,10 @@ class TreeClock(MasterClock):
     def _delete_snapshot(self, snapshot: str) -> None:
         self._check_whole()
         vault, chronicle = self._vault(), self._chronicle
-        known = chronicle.snapshots()  # those that wait are written down now
+        chronicle.snapshots()  # those that wait are written down now
+        self._end_here()  # so that nobody who takes over lives again through where one came round, and takes it again
         chronicle.delete_snapshot(snapshot)
-        instants = {one.snapshot: (one.branch, (one.control_tick, one.position)) for one in known}
-        branch, instant = instants.pop(snapshot)
-        if (branch, instant) not in instants.values():
-            vault.unseal(chronicle.name, owner_of(path_of(chronicle.branches(), branch), instant), instant)
+        vault.release(chronicle.name)
 
     # ---------------------------------------------------------------------------------------------------- branches
 
@@ -141,7 +145,7 @@ class TreeClock(MasterClock):
             UnknownSnapshotError: there is no such snapshot.
             EngineError: history cannot be lived again; nothing has changed.
         """
-        _check_texts(name, reason)
+        _check_texts(name, reason, command_id)
         return self._at_boundary(lambda: self._revert(control_tick, branch, snapshot, name, reason, command_id))
 
     def _revert(self, control_tick: int, branch: str, snapshot: str, name: str, reason: str, command_id: str) -> Branch:
@@ -254,7 +258,7 @@ class TreeClock(MasterClock):
             end = PastChronicle.end_of(vault, chronicle.name, branch)
             boundary, standing = standing_at(end, chronicle.realm_paths)
         before = chronicle.path
-        self._insisted(lambda: chronicle.select(branch, boundary.position))
+        self._insisted(lambda: chronicle.select(msgspec.structs.replace(boundary, branch=branch)))
         self._become(standing, before)
         return self._sequencer.boundary
 
@@ -314,20 +318,22 @@ class TreeClock(MasterClock):
         self._state = self._describe()
 
 
-def _check_texts(name: str, reason: str) -> None:
+def _check_texts(name: str, reason: str, command_id: str) -> None:
     """Finds out what the vault would not take before anything is begun."""
-    if not isinstance(name, str) or len(name) > NAME_CHARACTERS_MAX or not name.isprintable() or name[:1] == "@":
+    if not isinstance(name, str) or (name and not is_branch_name(name)):
         raise CommandRefusedError(
-            f"a name must be at most {NAME_CHARACTERS_MAX} printable characters, not beginning with '@', not {name!r:.80}."
+            f"a name must be at most {BRANCH_CHARACTERS_MAX} printable characters, with no space at either end and not "
+            f"beginning with '@', not {name!r:.80}."
         )
-    if not isinstance(reason, str) or len(reason) > NOTE_CHARACTERS_MAX or not reason.isprintable():
-        raise CommandRefusedError(
-            f"a reason must be at most {NOTE_CHARACTERS_MAX} printable characters, not {reason!r:.80}."
-        )
+    for text, what in ((reason, "a reason"), (command_id, "a command's id")):
+        if not isinstance(text, str) or len(text) > NOTE_CHARACTERS_MAX or not text.isprintable():
+            raise CommandRefusedError(
+                f"{what} must be at most {NOTE_CHARACTERS_MAX} printable characters, not {text!r:.80}."
+            )
 
 
 def _new_name(names: list[str]) -> str:
-    number = len(names) + 1
-    while f"{names[0]}-{number}" in names:
+    stem, number = names[0][: BRANCH_CHARACTERS_MAX - NUMBER_CHARACTERS_MAX], len(names) + 1
+    while f"{stem}-{number}" in names:
         number += 1
-    return f"{names[0]}-{number}"
+    return f"{stem}-{number}"

@@ -377,7 +377,10 @@ class Multiverse:
         Returns:
             control_tick_id, games_synced, events_propagated (deliveries), elapsed_ms.
         """
-        metrics = self.advance_to(self.boundary().control_tick + 1)[-1]
+        ran = self.advance_to(self.boundary().control_tick + 1)
+        if not ran:
+            raise CommandRefusedError("somebody else has moved the clock on meanwhile; ask again.")
+        metrics = ran[-1]
         return {name: getattr(metrics, name) for name in metrics.__struct_fields__}
 
     def run(

@@ -106,7 +106,8 @@ def sweep(
         digest_chain; and error, with what went wrong in a realm, if anything did.
 
     Raises:
-        CommandRefusedError: a path that leads nowhere, or a value that does not fit; nothing was run.
+        CommandRefusedError: a path that leads nowhere, a value of another kind, or an unknown measure: nothing was run. Or
+            a realm cannot be made from what one of the branches would have it be.
         SoulfraError: the boundary cannot be had.
     """
     plan = _plan(table, control_ticks, measures, every, engine)
@@ -126,8 +127,11 @@ def live_branch(origin: Origin, number: int, changes: Changes, plan: Plan) -> li
     rows: list[Row] = []
     with Headless(origin.settings, origin.epoch, origin.realm_paths) as lived:
         lived.become(origin.standing)
-        for member_id, some in sorted(_by_member(changes, origin.standing.members).items()):
-            lived.modify(member_id, some)
+        try:
+            for member_id, some in sorted(_by_member(changes, origin.standing.members).items()):
+                lived.modify(member_id, some)
+        except SoulfraError as error:
+            raise type(error)(f"branch {number} of the sweep: {error.message}") from None
         left = plan.control_ticks
         while left:
             step = min(left, plan.every or left)
@@ -182,6 +186,10 @@ def _plan(table: Sequence[Changes], control_ticks: int, measures: Sequence[str],
     for value, what, least in ((control_ticks, "control_ticks", 1), (every, "every", 0)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise SettingsError(f"{what} must be a whole number from {least} upwards, not {value!r}.")
+    if not isinstance(table, Sequence) or isinstance(table, str) or not all(isinstance(one, Mapping) for one in table):
+        raise SettingsError(f"the table must be a list of maps of path to value, not {table!r:.80}.")
+    if paths := [path for one in table for path in one if not isinstance(path, str)]:
+        raise SettingsError(f"a path must be text, not {paths[0]!r:.80}.")
     if not 1 <= len(table) <= BRANCHES_MAX:
         raise SettingsError(f"a sweep has from 1 to {BRANCHES_MAX:,} branches, not {len(table):,}.")
     if engine not in ("ray", "local"):
@@ -224,10 +232,18 @@ def _check(origin: Origin, table: Sequence[Changes], plan: Plan) -> None:
                 modified(states[member_id], some)
         except SoulfraError as error:
             raise type(error)(f"branch {number} of the sweep: {error.message}") from None
-    if unknown := [member_id for member_id, _ in plan.measures if member_id not in members]:
-        raise UnknownMemberError(
-            f"there is no member {unknown[0]!r} to measure; there are {', '.join(sorted(set(members) - {PLAYERS}))}."
-        )
+    if not plan.measures:
+        return
+    with Headless(origin.settings, origin.epoch, origin.realm_paths) as lived:
+        lived.become(origin.standing)
+        shown = lived.measures()
+    for member_id, name in plan.measures:
+        if member_id not in members:
+            known = ", ".join(sorted(set(members) - {PLAYERS}))
+            raise UnknownMemberError(f"there is no member {member_id!r} to measure; there are {known}.")
+        if name not in shown[member_id]:
+            known = ", ".join(sorted(shown[member_id])) or "none"
+            raise CommandRefusedError(f"{member_id} has no measure {name!r}; it has {known}.")
 
 
 # ------------------------------------------------------------------------------------------------------------ engines
@@ -259,7 +275,11 @@ def _on_ray(address: str) -> Callable[[Origin, Sequence[Changes], Plan], Branche
                 if not running:
                     return
                 (ready, *_), _ = ray.wait(list(running))
-                yield running.pop(ready), ray.get(ready)
+                try:
+                    rows = ray.get(ready)
+                except ray.exceptions.RayTaskError as error:
+                    raise error.cause if isinstance(error.cause, SoulfraError) else error from None
+                yield running.pop(ready), rows
 
     return branches
 

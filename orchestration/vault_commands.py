@@ -49,11 +49,12 @@ def backup(
 @vaults.command("verify")
 def verify(vault: VaultArgument, as_json: AsJson = False) -> int:
     """Reads everything in a vault and says what is wrong with it; the exit code is 1 if anything is."""
+    from actors.chronicles import is_readable
     from actors.vaults.vaults import open_vault
     from orchestration.vault_files import existing_vault
 
     with open_vault(existing_vault(vault)) as opened:
-        found: dict[str, Any] = {one.name: opened.faults(one.name) for one in opened.multiverses()}
+        found: dict[str, Any] = {one.name: opened.faults(one.name, is_readable) for one in opened.multiverses()}
     if as_json:
         print(json.dumps({"vault": vault, "faults": found}))
     else:

@@ -41,7 +41,7 @@ class Branches:
         )
         self._head = store.prepare(select(heads.c.branch).where(heads.c.multiverse == bindparam("multiverse")))
 
-    def leave(self, name: str, epoch: int, branch: Branch) -> Branch:
+    def leave(self, name: str, epoch: int, branch: Branch, fingerprint: str) -> Branch:
         """Makes a branch and lets the multiverse live on it; see `Vault.leave`."""
         row = {
             "multiverse": checked_name(name, "the multiverse's name"),
@@ -53,6 +53,7 @@ class Branches:
             "command_id": checked_note(branch.command_id, "the command's id"),
             "snapshot": checked_note(branch.snapshot, "the branch's snapshot"),
         }
+        rules = _rules(name, branch.branch, (branch.control_tick, branch.position), fingerprint)
 
         def write(cursor: Cursor) -> int:
             self._fence.hold(cursor, name, epoch)
@@ -65,17 +66,22 @@ class Branches:
             cursor.execute(
                 self._mark, {"multiverse": name, "branch": branch.branch, "control_tick": branch.control_tick}
             )
+            if fingerprint:
+                cursor.execute(self._note_rules, rules)
             return number
 
         return msgspec.structs.replace(branch, number=self._store.write(write))
 
-    def select(self, name: str, epoch: int, branch: str) -> None:
+    def select(self, name: str, epoch: int, branch: str, end: Instant, fingerprint: str) -> None:
         """Lets the multiverse live on a branch that is there; see `Vault.select`."""
+        rules = _rules(name, branch, end, fingerprint)
         row = {"multiverse": checked_name(name, "the multiverse's name"), "branch": checked_name(branch, "the branch")}
 
         def write(cursor: Cursor) -> None:
             self._fence.hold(cursor, name, epoch)
             cursor.execute(self._select, row)
+            if fingerprint:
+                cursor.execute(self._note_rules, rules)
 
         self._store.write(write)
 
@@ -99,13 +105,7 @@ class Branches:
 
     def note_rules(self, name: str, epoch: int, branch: str, instant: Instant, fingerprint: str) -> None:
         """Writes down by which rules a branch is lived from a boundary on; see `Vault.note_rules`."""
-        row = {
-            "multiverse": checked_name(name, "the multiverse's name"),
-            "branch": checked_name(branch, "the branch"),
-            "control_tick": checked_number(instant[0], "the boundary's control tick"),
-            "position": checked_number(instant[1], "the boundary's journal position"),
-            "fingerprint": checked_note(fingerprint, "the fingerprint"),
-        }
+        row = _rules(name, branch, instant, fingerprint)
 
         def write(cursor: Cursor) -> None:
             self._fence.hold(cursor, name, epoch)
@@ -121,3 +121,13 @@ class Branches:
             return [(branch, (tick, position), found) for branch, tick, position, found in cursor.fetchall()]
 
         return self._store.read(fetch)
+
+
+def _rules(name: str, branch: str, instant: Instant, fingerprint: str) -> dict[str, object]:
+    return {
+        "multiverse": checked_name(name, "the multiverse's name"),
+        "branch": checked_name(branch, "the branch"),
+        "control_tick": checked_number(instant[0], "the boundary's control tick"),
+        "position": checked_number(instant[1], "the boundary's journal position"),
+        "fingerprint": checked_note(fingerprint, "the fingerprint"),
+    }

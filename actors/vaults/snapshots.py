@@ -1,14 +1,17 @@
 """Snapshots: boundaries that have a name. What was there is in the journal and the keyframes."""
 
 import msgspec
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from actors.core.kernel.errors import CommandRefusedError
 from actors.vaults.checks import checked_name, checked_note, checked_number
 from actors.vaults.fences import Fence
 from actors.vaults.records import INTERVAL, Snapshot, unknown_snapshot
-from actors.vaults.stores import Cursor, Store
-from actors.vaults.tables import branches, multiverses, snapshots
+from actors.vaults.stores import Cursor, Store, updating
+from actors.vaults.tables import branches, counters, multiverses, snapshots
+
+SNAPSHOTS = "snapshots"
+"""The counter of their numbers."""
 
 
 class Snapshots:
@@ -23,7 +26,15 @@ class Snapshots:
             .where(of_multiverse)
             .order_by(snapshots.c.number)
         )
-        self._last = store.prepare(select(func.max(snapshots.c.number)).where(of_multiverse))
+        self._last = store.prepare(
+            select(counters.c.value).where(
+                counters.c.multiverse == bindparam("multiverse"), counters.c.counter == bindparam("counter")
+            )
+        )
+        insert_counter = store.insert(counters)
+        self._count = store.prepare(
+            updating(insert_counter, ["multiverse", "counter"], {"value": insert_counter.excluded.value})
+        )
         self._insert = store.prepare(snapshots.insert())
         self._delete = store.prepare(
             snapshots.delete().where(of_multiverse, snapshots.c.snapshot == bindparam("snapshot"))
@@ -41,12 +52,15 @@ class Snapshots:
 
         def write(cursor: Cursor) -> list[Snapshot]:
             self._fence.hold(cursor, name, epoch)
-            cursor.execute(self._last, {"multiverse": name})
-            last: int = cursor.fetchone()[0] or 0
-            names = {one.snapshot for one in self._fetch(cursor, name)} if any(one.snapshot for one in taken) else set()
+            cursor.execute(self._last, {"multiverse": name, "counter": SNAPSHOTS})
+            found = cursor.fetchone()
+            number: int = 0 if found is None else found[0]
+            names = {one.snapshot for one in self._fetch(cursor, name)}
             written: list[Snapshot] = []
             for one, row in zip(taken, rows, strict=True):
-                number = last + len(written) + 1
+                number += 1
+                while not one.snapshot and f"s{number}" in names:
+                    number += 1
                 snapshot = one.snapshot or f"s{number}"
                 if one.snapshot in names:
                     if one.origin == INTERVAL:  # lived again by a clock that took over
@@ -56,6 +70,9 @@ class Snapshots:
                     )
                 cursor.execute(self._insert, {**row, "snapshot": snapshot, "number": number})
                 written.append(msgspec.structs.replace(one, snapshot=snapshot, number=number))
+                names.add(snapshot)
+            if written:
+                cursor.execute(self._count, {"multiverse": name, "counter": SNAPSHOTS, "value": number})
             return written
 
         return self._store.write(write)

@@ -85,6 +85,11 @@ snapshots = _table(
 )
 """Boundaries that somebody has named, or that came round. What they were is in journal and keyframes."""
 
+counters = _table(
+    "vault_counters", _key("multiverse", Text), _key("counter", Text), _column("value", Whole), clustered=True
+)
+"""Numbers that are given once: what was deleted does not give its number back."""
+
 fingerprints = _table(
     "vault_fingerprints",
     _key("multiverse", Text),
@@ -152,6 +157,6 @@ seals = _table(
 """Boundaries whose keyframes stay: nothing has to be lived again to stand there."""
 
 PARTS: dict[str, tuple[Table, ...]] = {
-    "journal": (multiverses, journal, marks, branches, heads, snapshots, fingerprints),
+    "journal": (multiverses, journal, marks, branches, heads, snapshots, counters, fingerprints),
     "keyframes": (fences, keyframes, documents, chunks, chains, seals),
 }

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from actors.core.kernel.errors import DamagedVaultError, VaultError
+from actors.core.kernel.errors import VaultError
 from actors.vaults.checks import checked_number
 from actors.vaults.records import (
     Branch,
@@ -28,8 +28,6 @@ from actors.vaults.records import (
     LatestKeyframe,
     Opened,
     Snapshot,
-    owner_of,
-    path_of,
 )
 
 if TYPE_CHECKING:  # SQLAlchemy takes a third of a second to import; who names a vault's type need not pay for that
@@ -230,7 +228,7 @@ class Vault:
 
     # ---------------------------------------------------------------------------------------------------- branches
 
-    def leave(self, name: str, epoch: int, branch: Branch) -> Branch:
+    def leave(self, name: str, epoch: int, branch: Branch, fingerprint: str = "") -> Branch:
         """Lets the multiverse leave its history for a new one, which begins at a boundary of an old one.
 
         One transaction: the branch is there, the multiverse lives on it, and it may be seen as far as where it began.
@@ -239,6 +237,7 @@ class Vault:
             name: the multiverse.
             epoch: the writer's.
             branch: without its number, which is given here.
+            fingerprint: of the rules by which it is lived; "" for those of its parent.
 
         Returns:
             The branch with its number.
@@ -247,16 +246,23 @@ class Vault:
             StaleEpochError: another epoch is current; nothing was written.
             VaultError: the name is taken, bad input, or the vault cannot be written; nothing was.
         """
-        return self._branches.leave(name, epoch, branch)
+        return self._branches.leave(name, epoch, branch, fingerprint)
 
-    def select(self, name: str, epoch: int, branch: str) -> None:
+    def select(self, name: str, epoch: int, branch: str, end: Instant = (0, 0), fingerprint: str = "") -> None:
         """Lets the multiverse live on a branch that is there; nothing of any branch changes.
+
+        Args:
+            name: the multiverse.
+            epoch: the writer's.
+            branch: which one.
+            end: where it ends now.
+            fingerprint: of the rules by which it is lived from there on; "" for the same as before.
 
         Raises:
             StaleEpochError: another epoch is current; nothing was written.
             VaultError: the vault cannot be written; nothing was.
         """
-        self._branches.select(name, epoch, branch)
+        self._branches.select(name, epoch, branch, end, fingerprint)
 
     def head(self, name: str) -> str:
         """The branch that a multiverse lives on; "" if it has never left its first one.
@@ -342,15 +348,23 @@ class Vault:
             VaultError: the vault cannot be written.
         """
         checked_number(kept_max, "the number of keyframes to keep", 3)
-        known = self.branches(name)
-        named = {
-            (owner_of(path_of(known, one.branch), (one.control_tick, one.position)), (one.control_tick, one.position))
-            for one in self.snapshots(name)
-        }
-        forgotten = [one for one in self.seals(name) if one not in named]  # whoever deleted the snapshot has died then
+        return self.release(name) + self._keyframes.prune(name, kept_max)
+
+    def release(self, name: str) -> int:
+        """Lets sealed keyframes go whose boundary no snapshot has any more.
+
+        Returns:
+            How many went.
+
+        Raises:
+            VaultError: the vault cannot be written.
+        """
+        from actors.vaults.audits import unnamed_seals  # with SQLAlchemy; see above
+
+        forgotten = unnamed_seals(self.branches(name), self.snapshots(name), self.seals(name))
         for branch, instant in forgotten:
             self.unseal(name, branch, instant)
-        return len(forgotten) + self._keyframes.prune(name, kept_max)
+        return len(forgotten)
 
     def compact(self) -> None:
         """Gives the room of what was let go back to the disk; on a server that is the server's business.
@@ -361,33 +375,30 @@ class Vault:
         for store in self.stores:
             store.compact()
 
-    def faults(self, name: str) -> list[str]:
+    def faults(self, name: str, is_readable: Callable[[JournalRow], bool] = lambda row: True) -> list[str]:
         """Reads everything there is of a multiverse, and says what is wrong with it, one line each; nothing if all is well.
 
         A clock that writes meanwhile may make it see what is not there; better it stands.
 
+        Args:
+            name: the multiverse.
+            is_readable: whether a row of the journal can be read by those who write it; the vault does not know.
+
         Raises:
             VaultError: the vault cannot be read at all.
         """
-        founding = next((one for one in self.multiverses() if one.name == name), None)
-        if founding is None:
+        from actors.vaults.audits import Audited, faults_in  # with SQLAlchemy; see above
+
+        if name not in {one.name for one in self.multiverses()}:
             return [f"there is no multiverse {name!r}"]
-        known = self.branches(name)
-        found = [
-            f"branch {one.branch!r} left {one.parent!r} at position {one.position}, which that does not have"
-            for one in known
-            if one.position > self._journal.head(name, one.parent)
-        ]
-        for branch, begins in [
-            *((one.branch, one.position) for one in known),
-            *self._journal.first_branches(name, known),
-        ]:
-            try:
-                for _ in self.rows(name, branch, begins):
-                    pass
-            except DamagedVaultError as error:
-                found.append(error.message)
-        return found + self._keyframes.faults(name)
+        branches = self.branches(name)
+        marks = {branch: self.marked(name, branch) for one in branches for branch in (one.branch, one.parent)} | {
+            one.branch: self.marked(name, one.branch) for one in self.snapshots(name)
+        }
+        found = Audited(
+            name, self.head(name), branches, marks, self.snapshots(name), self.seals(name), self.rules(name)
+        )
+        return faults_in(found, self._journal, self._keyframes, is_readable)
 
     def close(self) -> None:
         """Waits for writes under way. A second time is no change."""

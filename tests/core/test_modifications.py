@@ -32,6 +32,7 @@ def state() -> dict[str, Any]:
             {"day": 3, "a.b": {"x": 1, "list": [1, {"deep": "text"}], "none": None, "f": 0.5}, "name": "sol"}
         ),
         "none": Records({}),
+        "slots": Table({"there": np.array([False, True, False]), "gold": np.array([0, 5, 0])}, present="there"),
     }
 
 
@@ -44,6 +45,8 @@ def state() -> dict[str, Any]:
         ({"npcs.10.thrift": 1}, ["npcs[10].thrift: 0.5 != 1.0"]),
         ({"npcs.10.place": [7, 8]}, ["npcs[10].place: [1, 2] != [7, 8]"]),
         ({"rows.1.heat": 2.5}, ["rows[1].heat: 2.0 != 2.5"]),
+        ({"slots.1.gold": 6}, ["slots[1].gold: 5 != 6"]),
+        ({"notes.a.b.list.1": {"deep": "other"}}, ["notes[a.b].list: [1, {'deep': 'text'}] != [1, {'deep': 'other'}]"]),
         ({"notes.day": 4}, ["notes[day].: 3 != 4"]),
         ({"notes.a.b.x": 2}, ["notes[a.b].x: 1 != 2"]),
         ({"notes.a.b.list.1.deep": "other"}, ["notes[a.b].list: [1, {'deep': 'text'}] != [1, {'deep': 'other'}]"]),
@@ -68,7 +71,7 @@ def test_what_is_named_is_changed_and_nothing_else(changes: dict[str, Any], diff
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        ("people.1.mood", 1, "there is no section 'people'; there are empty, none, notes, npcs, rows"),
+        ("people.1.mood", 1, "there is no section 'people'; there are empty, none, notes, npcs, rows, slots"),
         ("npcs", 1, "must read section.object.attribute"),
         ("npcs.mood", 1, "must read section.object.attribute"),
         ("npcs.40.mood", 1, "there is no object '40' among 3"),
@@ -92,6 +95,11 @@ def test_what_is_named_is_changed_and_nothing_else(changes: dict[str, Any], diff
         ("empty.*.heat", 1.0, "there are no objects"),
         ("rows.2.heat", 1.0, "there is no object '2' among 2"),
         ("none.*", 1, "there are no objects"),
+        ("slots.0.gold", 1, "there is no object '0' among 1"),
+        ("slots.1.there", False, "'there' says which objects there are and stays as it is"),
+        ("notes.a.b", {"x": 1}, "is no dict"),
+        ("notes.a.b.list.1", {"shallow": 1}, "is no dict"),
+        ("notes.a.b.list." + "9" * 5_000, 1, "is no place in a list"),
         ("notes", 1, "must read section.object"),
         ("notes.night", 1, "there is no object 'night'; there are a.b, day, name"),
         ("notes.day", "4", "'4' is no int, as 3 is"),
@@ -148,6 +156,45 @@ def test_a_modification_is_history(tmp_path: Path) -> None:
         assert mv.digest_chain() == chain
     with Multiverse(**where) as mv:
         assert mv.digest_chain() == chain
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"npcs.*.wealth": 2**31 - 1},
+        {"npcs.0.habit": 77},
+        {"npcs.0.activity": 99},
+        {"npcs.0.place": 99},
+        {"npcs.0.origin": 50},
+        {"npcs.0.origin": -1},
+        {"chronicle.counts": {}},
+        {"npcs.5000.wealth": 5},
+        {"npcs.0.alive": False},
+    ],
+)
+def test_what_no_city_can_be_is_refused_and_leaves_it_as_it_was(changes: dict[str, Any]) -> None:
+    with Multiverse(3, engine="local") as mv:
+        mv.register_game("city", "actors.core.realms.city:City", params={"npcs": 6})
+        mv.run(3)
+        digest = mv.digest()
+        with pytest.raises(CommandRefusedError):
+            mv.modify("city", changes)
+        assert mv.digest() == digest
+        mv.run(20)
+        assert all(not game["error"] for game in mv.get_multiverse_state()["games"])
+
+
+def test_wealth_for_all_is_for_those_who_live_there() -> None:
+    with Multiverse(3, engine="local") as mv:
+        for city, other in (("sol", "luna"), ("luna", "sol")):
+            mv.register_game(city, "actors.core.realms.city:City", params={"npcs": 6, "neighbours": [other]})
+        mv.run(10)
+        people = int(mv.query("sol", "summary")["npcs"])
+        assert mv.modify("sol", {"npcs.*.wealth": 500}) == people
+        for _ in range(60):
+            mv.run(1)
+            held, due = mv.audit()["conservation"]["wealth"]
+            assert held == due
 
 
 def test_what_cannot_be_captured_cannot_be_modified() -> None:

@@ -136,3 +136,37 @@ def test_a_member_that_cannot_be_captured_cannot_be_sealed(tmp_path: Path) -> No
         mv.snapshot("mine")
     with pytest.raises(CommandRefusedError, match="'mine' cannot be sealed: again cannot be captured"):
         time_trees.seal(str(tmp_path / "v.sqlite"), "home", "mine")
+
+
+def test_a_branch_that_is_begun_by_other_rules_is_theirs(tmp_path: Path, upgrade: Callable[[], None]) -> None:
+    lived(tmp_path)
+    time_trees.seal(str(tmp_path / "v.sqlite"), "home", "main@4")
+    upgrade()
+    first = opened(tmp_path)
+    first.revert(snapshot="main@4", name="new")
+    first.run(5)  # and its process dies
+    chain = first.digest_chain()
+    with opened(tmp_path) as successor:
+        assert successor.digest_chain() == chain
+        with successor.at(7) as past:
+            assert past.boundary.control_tick == 7
+        successor.select("main")
+        successor.run(3)
+        chain = successor.digest_chain()
+        successor.revert(8)
+        successor.run(1)
+        assert successor.digest_chain() == chain
+        with pytest.raises(EngineError, match="was lived by other rules"):
+            successor.at(5, branch="main")
+
+
+def test_a_seal_stays_as_long_as_any_snapshot_of_its_boundary_does(tmp_path: Path) -> None:
+    lived(tmp_path)
+    vault = str(tmp_path / "v.sqlite")
+    with opened(tmp_path) as mv:
+        mv.revert(snapshot="mine", name="child")
+        mv.snapshot("same")  # the boundary of its parent where it begins
+        time_trees.seal(vault, "home", "mine")
+        mv.delete_snapshot("same")
+        sealed = {one["snapshot"]: one["sealed"] for one in time_trees.tree_of(vault, "home")["snapshots"]}
+        assert sealed["mine"]

@@ -107,6 +107,9 @@ def test_on_a_cluster_the_rows_are_the_same(lived: Path, tmp_path: Path) -> None
         ([{}], {"control_tick": 3}, CommandRefusedError, "begins at a control tick, or else at a snapshot"),
         ([{}, {"city_0.npcs.3.luck": 1}], {}, CommandRefusedError, "branch 2 of the sweep: .* no attribute 'luck'"),
         ([{"city_0.npcs.*.thrift": 1e6}], {}, CommandRefusedError, "branch 1 of the sweep: .* no whole number"),
+        ([{}], {"measures": ["city_0.welth"]}, CommandRefusedError, "city_0 has no measure 'welth'; it has mood, npcs"),
+        ([{3: 1}], {}, SettingsError, "a path must be text, not 3"),
+        ({"city_0.npcs.3.mood": 1}, {}, SettingsError, "must be a list of maps"),
         ([{"city_9.npcs.3.mood": 1}], {}, UnknownMemberError, "branch 1 of the sweep: .* no member 'city_9'"),
         ([{"city_0": 1}], {}, CommandRefusedError, "there is no section ''"),
         (
@@ -127,6 +130,13 @@ def test_what_does_not_fit_is_refused_before_any_run(
 
     with pytest.raises(error, match=says):
         sweeps.sweep(lived / "home.sqlite", "home", table, asked.pop("control_ticks"), progress=run_by_mistake, **asked)
+
+
+def test_what_only_the_realm_can_refuse_names_its_branch(lived: Path) -> None:
+    with pytest.raises(CommandRefusedError, match="branch 2 of the sweep: city_0 cannot be made from that state"):
+        sweeps.sweep(
+            lived / "home.sqlite", "home", [{}, {"city_0.npcs.*.habit": 77}], 2, snapshot="noon", engine="local"
+        )
 
 
 def test_from_a_shell(lived: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Time is a tree: boundaries with names, going back, going on elsewhere. Nothing is overwritten."""
 
 import random
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,13 @@ import pytest
 import actors.chronicles
 from actors.core.kernel.errors import (
     CommandRefusedError,
+    SettingsError,
     SoulfraError,
     UnknownBranchError,
     UnknownSnapshotError,
 )
 from orchestration import Multiverse
+from orchestration.main import run
 from orchestration.pasts import Past
 
 REALMS = Path(__file__).parents[1] / "realms"
@@ -316,3 +320,69 @@ def test_what_differs_names_realms_that_only_one_has(mv: Multiverse) -> None:
     mv.snapshot("two")
     assert [(one.section, one.left, one.right) for one in mv.diff("three", "two")["ring_2"]] == [("", "present", None)]
     assert mv.diff("two", "two") == {}
+
+
+def test_names_that_are_given_are_free_and_never_given_twice(mv: Multiverse) -> None:
+    mv.run(1)
+    mv.snapshot("s2")
+    assert [mv.snapshot().snapshot for _ in range(2)] == ["s3", "s4"]
+    mv.delete_snapshot("s4")
+    assert mv.snapshot().snapshot == "s5"
+    with pytest.raises(CommandRefusedError, match="for snapshots that come round"):
+        mv.snapshot("main@5")
+    with pytest.raises(CommandRefusedError, match="a command's id must be"):
+        mv._engine.call("take_snapshot", "", "", "x" * 2_000)
+    for name in (" ", " a", "a "):
+        with pytest.raises(CommandRefusedError, match="with no space at either end"):
+            mv.revert(0, name=name)
+    mv.run(1)
+
+
+def test_long_names(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="branch must be 1 to 100"):
+        opened(tmp_path, branch="@orders")
+    with opened(tmp_path, branch="b" * 100, snapshot_interval_control_ticks=2) as mv:
+        peopled(mv).run(4)
+        left = mv.revert(2)
+        assert left.branch == "b" * 80 + "-2"
+        mv.run(2)
+        assert [one.snapshot for one in mv.snapshots()][-1] == f"{left.branch}@4"
+
+
+def test_a_deleted_snapshot_does_not_come_back(tmp_path: Path) -> None:
+    first = opened(tmp_path, snapshot_interval_control_ticks=5)
+    peopled(first).run(12)
+    first.delete_snapshot("main@5")
+    first.run(2)  # and its process dies
+    with opened(tmp_path, snapshot_interval_control_ticks=5) as mv:
+        assert [one.snapshot for one in mv.snapshots()] == ["main@10"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE vault_heads SET branch = 'gone'", "lives on branch 'gone', which it does not have"),
+        ("UPDATE vault_branches SET parent = branch", "descends from itself"),
+        ("UPDATE vault_branches SET control_tick = 9999", "at control tick 9999, to which that has not come"),
+        ("UPDATE vault_branches SET position = 9999", "at position 9999, which that does not have"),
+        ("UPDATE vault_marks SET control_tick = 0 WHERE branch = 'other'", "ends before it begins"),
+        ("UPDATE vault_snapshots SET control_tick = 900", "'mine' is of a boundary that has not been"),
+        ("UPDATE vault_journal SET payload = x'c1' WHERE position = 2", "position 2 of branch 'main' cannot be read"),
+        ("UPDATE vault_fingerprints SET fingerprint = '{' WHERE branch = 'main'", "cannot be read"),
+    ],
+)
+def test_what_does_not_fit_together_is_found(tmp_path: Path, statement: str, says: str, capsys: Any) -> None:
+    with opened(tmp_path) as mv:
+        peopled(mv).run(4)
+        mv.snapshot("mine")
+        mv.revert(2, name="other")
+        mv.run(1)
+    vault = tmp_path / "v.sqlite"
+    with closing(sqlite3.connect(vault)) as connection:
+        connection.execute(statement)
+        connection.commit()
+    assert run(["vault", "verify", str(vault)]) == 1
+    assert says in capsys.readouterr().out
+    if "gone" in statement or "parent" in statement:
+        with pytest.raises(SoulfraError, match="restore a copy"):
+            opened(tmp_path)

@@ -23,6 +23,8 @@ BECOME = "@become"
 """The verb with which the clock alone lets a member be what it was."""
 ALL = "*"
 NAMES_SHOWN = 12
+PLACE_DIGITS_MAX = 12
+"""Of a place in a list; Python itself refuses to read numbers of thousands of digits."""
 
 
 def modified(state: State, changes: Mapping[str, Plain]) -> tuple[State, int]:
@@ -65,23 +67,26 @@ def _in_table(table: Table, path: str, rest: str, value: Plain) -> tuple[Table, 
         raise CommandRefusedError(f"{path!r}: there is no attribute {attribute!r}; there are {_some(table.columns)}.")
     if attribute == table.key:
         raise CommandRefusedError(f"{path!r}: {attribute!r} names the objects and stays as it is.")
+    if attribute == table.present:
+        raise CommandRefusedError(f"{path!r}: {attribute!r} says which objects there are and stays as it is.")
     column = table.columns[attribute].copy()
     rows = _rows(table, path, object_id)
-    column[rows] = _fitting(path, column[rows][0] if isinstance(rows, slice) else column[rows], column.dtype, value)
-    return Table({**table.columns, attribute: column}, table.key), len(column) if isinstance(rows, slice) else 1
+    column[rows] = _fitting(path, column[rows[0]], column.dtype, value)
+    return Table({**table.columns, attribute: column}, table.key, table.present), len(rows)
 
 
-def _rows(table: Table, path: str, object_id: str) -> slice | int:
+def _rows(table: Table, path: str, object_id: str) -> list[int]:
     length = len(next(iter(table.columns.values())))
+    there = np.flatnonzero(table.columns[table.present]).tolist() if table.present else range(length)
     if object_id == ALL:
-        if not length:
+        if not there:
             raise CommandRefusedError(f"{path!r}: there are no objects.")
-        return slice(None)
-    names = table.columns[table.key].tolist() if table.key else range(length)
-    text = [str(name) for name in names]
-    if object_id not in text:
-        raise CommandRefusedError(f"{path!r}: there is no object {object_id!r} among {length:,}.")
-    return text.index(object_id)
+        return list(there)
+    names = table.columns[table.key] if table.key else range(length)
+    found = [row for row in there if str(names[row]) == object_id]
+    if not found:
+        raise CommandRefusedError(f"{path!r}: there is no object {object_id!r} among {len(there):,}.")
+    return found[:1]
 
 
 def _fitting(path: str, present: Any, dtype: np.dtype[Any], value: Plain) -> Any:
@@ -168,8 +173,8 @@ def _within(path: str, present: Plain, keys: list[str], value: Plain) -> Plain:
             raise CommandRefusedError(f"{path!r}: {error}.") from None
         return float(value) if isinstance(present, float) else value
     if isinstance(present, list | tuple):
-        if not keys[0].isdecimal() or int(keys[0]) >= len(present):
-            raise CommandRefusedError(f"{path!r}: {keys[0]!r} is no place in a list of {len(present)}.")
+        if not keys[0].isdecimal() or len(keys[0]) > PLACE_DIGITS_MAX or int(keys[0]) >= len(present):
+            raise CommandRefusedError(f"{path!r:.200}: {keys[0]!r:.80} is no place in a list of {len(present)}.")
         at = int(keys[0])
         return [*present[:at], _within(path, present[at], keys[1:], value), *present[at + 1 :]]
     if not isinstance(present, Mapping) or keys[0] not in present:
@@ -179,8 +184,15 @@ def _within(path: str, present: Plain, keys: list[str], value: Plain) -> Plain:
 
 
 def _alike(present: Plain, value: Plain) -> bool:
+    """Whether a value can stand where another one does: of the same kind, and a map with the same keys, alike within."""
     if present is None:
         return True
+    if isinstance(present, Mapping):
+        return (
+            isinstance(value, Mapping)
+            and present.keys() == value.keys()
+            and all(_alike(present[key], value[key]) for key in present)
+        )
     if isinstance(present, bool) or isinstance(value, bool):
         return isinstance(present, bool) and isinstance(value, bool)
     kinds: tuple[tuple[Any, Any], ...] = (
@@ -188,7 +200,6 @@ def _alike(present: Plain, value: Plain) -> bool:
         (float, int | float),
         (str, str),
         (bytes, bytes),
-        (Mapping, Mapping),
         (list | tuple, list | tuple),
     )
     return any(isinstance(present, one) and isinstance(value, other) for one, other in kinds)

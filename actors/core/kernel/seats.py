@@ -317,18 +317,21 @@ class Seat:
 
     def _replace(self, turn: Turn, state: State) -> None:
         """Another member is made from a state, and takes its place if that can be; the difference goes to the ledger."""
-        before, member = self._member.totals(), self._make(self._birth)
+        before, member, present = self._member.totals(), self._make(self._birth), self._member
+        self._member = member
         try:
             member.restore(state)
-            after = {name: int(value) for name, value in member.totals().items()}
+            _, after = self._take_figures()
+            checked_state(member.capture())
+            member.view()
         except Exception as error:  # it knows better what fits than its columns say
+            self._member = present
             raise CommandRefusedError(
                 f"{self._birth.member_id} cannot be made from that state: {told(error)}; it is as it was."
             ) from None
         for quantity in sorted(before.keys() | after.keys()):
             if change := after.get(quantity, 0) - int(before.get(quantity, 0)):
                 turn.enter_ledger(quantity, change)
-        self._member = member
         self._take_member()
 
     def _discard(self, grant: Grant, error: BaseException) -> Outbox:

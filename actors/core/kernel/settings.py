@@ -13,6 +13,21 @@ LOOKAHEAD_MAX = 1_000
 SEED_MAX = 2**63 - 1
 
 
+BRANCH_CHARACTERS_MAX = 100
+"""The vault keeps 128; what is named after a branch has a number more."""
+
+
+def is_branch_name(name: object) -> bool:
+    """Whether something can name a branch, or a snapshot. What begins with `@` is the kernel's own."""
+    return (
+        isinstance(name, str)
+        and 0 < len(name) <= BRANCH_CHARACTERS_MAX
+        and name.isprintable()
+        and name.strip() == name
+        and not name.startswith("@")
+    )
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the clock is told when it starts.
 
@@ -63,6 +78,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_interval_control_ticks: int = 0
 
     def __post_init__(self) -> None:
+        if not is_branch_name(self.branch):
+            raise SettingsError(
+                f"branch must be 1 to {BRANCH_CHARACTERS_MAX} printable characters, with no space at either end and not "
+                f"beginning with '@', not {self.branch!r:.80}."
+            )
         _whole("seed", self.seed, 0, SEED_MAX)
         _whole("control_tick_interval_ticks", self.control_tick_interval_ticks, 1, LOCAL_TICKS_PER_CONTROL_TICK_MAX)
         _whole("local_tick_interval_ms", self.local_tick_interval_ms, 1, LOCAL_TICK_INTERVAL_MS_MAX)

@@ -29,10 +29,12 @@ class Table:
     Attributes:
         columns: attribute name to array; the first dimension is the row, the same for all.
         key: the column whose values name the objects; without it, the row number does.
+        present: the column of truth values that says in which rows there is an object; without it, in all.
     """
 
     columns: Mapping[str, Array]
     key: str = ""
+    present: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,10 @@ def checked_state(state: State) -> State:
             raise ValueError(
                 f"section {name!r} names its objects by {section.key!r}, which is not one of its columns of one dimension"
             )
+        if section.present and (
+            section.present not in section.columns or section.columns[section.present].dtype.kind != "b"
+        ):
+            raise ValueError(f"section {name!r} has no column of truth values {section.present!r}, as it says")
     return state
 
 
@@ -99,7 +105,7 @@ def encode_state(state: State) -> bytes:
                 attribute: [column.dtype.newbyteorder("<").str, list(column.shape), contiguous(column).tobytes()]
                 for attribute, column in section.columns.items()
             }
-            document[name] = ["table", section.key, columns]
+            document[name] = ["table", section.key, columns, *([section.present] if section.present else [])]
     return encode(document)
 
 
@@ -110,13 +116,14 @@ def decode_state(document: bytes) -> State:
         if form == "records":
             state[name] = Records(decode(rest[0]))
         else:
-            key, columns = rest
+            key, columns, *present = rest
             state[name] = Table(
                 {
                     attribute: np.frombuffer(body, dtype=np.dtype(dtype)).reshape(shape).copy()
                     for attribute, (dtype, shape, body) in columns.items()
                 },
                 key,
+                *present,
             )
     return state
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from actors.core.kernel.states import Table
 from actors.core.kernel.streams import Streams, scaled
-from actors.core.realms.city_roles import MERCHANT, ROLES, SHIFTS_HOURS
+from actors.core.realms.city_roles import ACTIVITIES, MERCHANT, PLACES, ROLES, SHIFTS_HOURS, WEALTH_MAX
 
 Column = NDArray[Any]
 Indices = NDArray[np.int64]
@@ -57,6 +57,8 @@ COLUMNS: Mapping[str, type[np.generic]] = {
 
 LIVING = ("x", "y", "hunger", "fatigue", "loneliness", "stock", "mood", "wealth", "heard")
 """Columns that change in every local tick."""
+CHOICES = {"habit": len(ROLES) * len(SHIFTS_HOURS), "activity": len(ACTIVITIES), "place": len(PLACES)}
+"""How many there are to choose from."""
 PLANNED = ("activity", "place", "goal_x", "goal_y")
 """Columns that change once an hour."""
 
@@ -147,11 +149,26 @@ class People:
 
     def capture(self) -> Table:
         """The columns as a section of the city's state; the row is the slot."""
-        return Table(dict(self.columns))
+        return Table(dict(self.columns), present="alive")
 
     def restore(self, section: Table) -> None:
-        """Takes up captured columns."""
-        self.columns = dict(section.columns)
+        """Takes up captured columns.
+
+        Raises:
+            ValueError: somebody has a habit, an activity or a place that there is not, or nobody has anything.
+        """
+        columns = section.columns
+        for name, count in CHOICES.items():
+            if len(columns[name]) and int(columns[name].max()) >= count:
+                raise ValueError(f"{name} must be below {count}, not {int(columns[name].max())}")
+        wealth = columns["wealth"]
+        if len(wealth) and not 0 <= int(wealth.min()) <= int(wealth.max()) <= WEALTH_MAX:
+            raise ValueError(f"wealth must be from 0 to {WEALTH_MAX}, for everybody")
+        nobody = np.logical_not(columns["alive"])
+        for name, column in columns.items():
+            if column[nobody].any():
+                raise ValueError(f"an empty slot has some {name}")
+        self.columns = dict(columns)
         self._shown.clear()
         self._empty_from = 0
 

@@ -188,6 +188,9 @@ class PeopledRealm(Realm):
         self.answers, self.greetings = list(kept["answers"]), list(kept["greetings"])
         self.counts, self.feast_day, self.now = dict(kept["counts"]), kept["feast_day"], kept["now"]
         self.origins, self.strongroom.amounts = list(kept["origins"]), dict(kept["strongroom"])
+        origin = self.people.columns["origin"]
+        if len(origin) and not 0 <= int(origin.min()) <= int(origin.max()) < len(self.origins):
+            raise ValueError(f"somebody was born in none of the {len(self.origins)} places of birth")
 
     def view(self) -> CityView:
         """See `Member`. No column is copied; the city copies those it writes to next."""

@@ -1,0 +1,103 @@
+"""Audits: everything in a vault is read, and held against everything else."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from actors.core.kernel.errors import DamagedVaultError
+from actors.vaults.journals import Journal
+from actors.vaults.keyframes import Keyframes
+from actors.vaults.records import Branch, Instant, JournalRow, Snapshot, owner_of, path_of
+
+Readable = Callable[[JournalRow], bool]
+
+
+class Audited(msgspec.Struct, frozen=True):
+    """What there is of one multiverse, but for journal and keyframes.
+
+    Attributes:
+        name: of the multiverse.
+        head: the branch that it lives on; "" for its first one.
+        branches: all but the first one.
+        marks: how far each branch may have been seen, the first one's included.
+        snapshots: all.
+        seals: branch and boundary of keyframes that stay.
+        rules: branch, boundary and fingerprint, wherever the rules changed.
+    """
+
+    name: str
+    head: str
+    branches: list[Branch]
+    marks: dict[str, int]
+    snapshots: list[Snapshot]
+    seals: list[tuple[str, Instant]]
+    rules: list[tuple[str, Instant, str]]
+
+
+def unnamed_seals(
+    branches: list[Branch], snapshots: list[Snapshot], seals: list[tuple[str, Instant]]
+) -> list[tuple[str, Instant]]:
+    """Keyframes that stay for no snapshot any more: whoever deleted it has died then."""
+    instants = [(one.branch, (one.control_tick, one.position)) for one in snapshots]
+    named = {(owner_of(path_of(branches, branch), instant), instant) for branch, instant in instants}
+    return [one for one in seals if one not in named]
+
+
+def faults_in(found: Audited, journal: Journal, keyframes: Keyframes, is_readable: Readable) -> list[str]:
+    """What is wrong, one line each; nothing if all is well."""
+    try:
+        tree = list(_faults_of_tree(found, journal))
+    except DamagedVaultError as error:  # it leads nowhere, so nothing can be held against it
+        return [error.message]
+    return [
+        *tree,
+        *_faults_of_journal(found, journal, is_readable),
+        *_faults_of_rules(found),
+        *keyframes.faults(found.name),
+    ]
+
+
+def _faults_of_tree(found: Audited, journal: Journal) -> Iterator[str]:
+    names = {one.branch for one in found.branches}
+    firsts = sorted({one.parent for one in found.branches} - names)
+    for one in found.branches:
+        path_of(found.branches, one.branch)
+        left = f"branch {one.branch!r} left {one.parent!r} at"
+        if one.position > journal.head(found.name, one.parent):
+            yield f"{left} position {one.position}, which that does not have"
+        if one.control_tick > found.marks.get(one.parent, 0):
+            yield f"{left} control tick {one.control_tick}, to which that has not come"
+        if found.marks.get(one.branch, 0) < one.control_tick:
+            yield f"branch {one.branch!r} ends before it begins"
+    if len(firsts) > 1:
+        yield f"branches {', '.join(firsts)} cannot all be the first one"
+    if found.head and found.head not in names | set(firsts):
+        yield f"it lives on branch {found.head!r}, which it does not have"
+    for taken in found.snapshots:
+        is_known = not found.branches or taken.branch in names | set(firsts)
+        if not is_known or taken.control_tick > found.marks.get(taken.branch, 0):
+            yield f"snapshot {taken.snapshot!r} is of a boundary that has not been"
+    for branch, instant in unnamed_seals(found.branches, found.snapshots, found.seals):
+        yield f"the keyframe of control tick {instant[0]} on {branch} is sealed for no snapshot; prune takes it away"
+
+
+def _faults_of_journal(found: Audited, journal: Journal, is_readable: Readable) -> Iterator[str]:
+    begins = {one.branch: one.position for one in found.branches}
+    for branch, after in [*begins.items(), *journal.first_branches(found.name, found.branches)]:
+        try:
+            for row in journal.rows(found.name, branch, after):
+                if not is_readable(row):
+                    yield f"position {row.position} of branch {branch!r} cannot be read"
+        except DamagedVaultError as error:
+            yield error.message
+
+
+def _faults_of_rules(found: Audited) -> Iterator[str]:
+    for branch, instant, fingerprint in found.rules:
+        try:
+            is_one = isinstance(json.loads(fingerprint), dict)
+        except ValueError:
+            is_one = False
+        if not is_one:
+            yield f"the rules of branch {branch!r} from control tick {instant[0]} on cannot be read"
