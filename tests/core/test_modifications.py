@@ -161,7 +161,7 @@ def test_a_modification_is_history(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"npcs.*.wealth": 2**31 - 1},
+        {"npcs.*.wealth": -1},
         {"npcs.0.habit": 77},
         {"npcs.0.activity": 99},
         {"npcs.0.place": 99},
