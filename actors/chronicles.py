@@ -161,6 +161,18 @@ class Chronicle:
         error = self._keyframe_error
         return (*self._damage, *((f"keyframes cannot be written: {error}",) if error else ()))
 
+    def check_written(self) -> None:
+        """Makes sure that the last keyframe could be written.
+
+        Raises:
+            EngineError: it could not.
+        """
+        if self._keyframe_error:
+            raise EngineError(
+                f"branch {self.branch!r} cannot be written down whole ({self._keyframe_error.rstrip('.')}), so it is not left; "
+                "nothing has changed."
+            )
+
     def check(self) -> None:
         """Makes sure that nobody has taken over.
 

@@ -281,10 +281,15 @@ class TreeClock(MasterClock):
         self._mark(self._sequencer.control_tick)
 
     def _end_here(self) -> None:
-        """Writes the present branch down whole, to its end: what it came to must be known to whoever lives it again."""
+        """Writes the present branch down whole, to its end: what it came to must be known to whoever lives it again.
+
+        Raises:
+            SoulfraError: it cannot be.
+        """
         self._written(self._seal())
         self._mark_present()
         self._write_keyframe()
+        self._chronicle.check_written()
 
     def _insisted(self, write: Callable[[], T]) -> T:
         written: list[T] = []

@@ -13,10 +13,12 @@ import pytest
 import actors.chronicles
 from actors.core.kernel.errors import (
     CommandRefusedError,
+    EngineError,
     SettingsError,
     SoulfraError,
     UnknownBranchError,
     UnknownSnapshotError,
+    VaultError,
 )
 from orchestration import Multiverse
 from orchestration.main import run
@@ -386,3 +388,19 @@ def test_what_does_not_fit_together_is_found(tmp_path: Path, statement: str, say
     if "gone" in statement or "parent" in statement:
         with pytest.raises(SoulfraError, match="restore a copy"):
             opened(tmp_path)
+
+
+def test_a_branch_that_cannot_be_written_down_is_not_left(mv: Multiverse, monkeypatch: pytest.MonkeyPatch) -> None:
+    chains = lived(mv, 4)
+    with monkeypatch.context() as patch:
+
+        def full(*arguments: Any) -> None:
+            raise VaultError("the disk is full.")
+
+        patch.setattr("actors.vaults.keyframes.Keyframes.save", full)
+        with pytest.raises(EngineError, match=r"cannot be written down whole \(the disk is full\), so it is not left"):
+            mv.revert(2)
+        assert (mv.boundary().branch, mv.digest_chain()) == ("main", chains[-1])
+    mv.revert(2)
+    mv.run(2)
+    assert mv.digest_chain() == chains[-1]
