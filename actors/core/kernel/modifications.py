@@ -43,7 +43,7 @@ def modified(state: State, changes: Mapping[str, Plain]) -> tuple[State, int]:
     count = 0
     for path in sorted(changes):
         value = changes[path]
-        name, _, rest = path.partition(".")
+        name, rest = _parted(path)
         if name not in sections:
             raise CommandRefusedError(f"{path!r}: there is no section {name!r}; there are {_some(sections)}.")
         section = sections[name]
@@ -57,6 +57,12 @@ def modified(state: State, changes: Mapping[str, Plain]) -> tuple[State, int]:
     except ValueError as error:
         raise CommandRefusedError(f"the state would not be one any more: {error}.") from None
     return sections, count
+
+
+def _parted(path: str) -> tuple[str, str]:
+    """What stands before the first dot, and what after it."""
+    first, *rest = path.split(".", 1)
+    return first, rest[0] if rest else ""
 
 
 def _in_table(table: Table, path: str, rest: str, value: Plain) -> tuple[Table, int]:
@@ -142,7 +148,7 @@ def _kind(dtype: np.dtype[Any]) -> str:
 
 
 def _in_records(records: Records, path: str, rest: str, value: Plain) -> tuple[Records, int]:
-    object_id, _, inner = rest.partition(".")
+    object_id, inner = _parted(rest)
     if not object_id:
         raise CommandRefusedError(f"{path!r} must read section.object, or deeper.")
     if object_id == ALL and ALL not in records.objects:
@@ -151,7 +157,7 @@ def _in_records(records: Records, path: str, rest: str, value: Plain) -> tuple[R
         named = list(records.objects)
     else:
         while object_id not in records.objects and inner:  # an id may have dots in it
-            more, _, inner = inner.partition(".")
+            more, inner = _parted(inner)
             object_id = f"{object_id}.{more}"
         if object_id not in records.objects:
             raise CommandRefusedError(
