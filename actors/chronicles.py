@@ -83,7 +83,7 @@ class Chronicle:
     """
 
     def __init__(self, vault: Vault | None, name: str, founding: Founding, *, temporary: bool = False) -> None:
-        self._vault = vault
+        self._vault = self._reads = vault
         self._temporary = temporary
         self.name = self._name = name
         self.epoch, self.founding, self.resumes = 1, founding, False
@@ -244,7 +244,7 @@ class Chronicle:
         """Lets this be the history of a branch that is there, from where it ends."""
         if self._vault is not None:
             self.finish()
-            self._vault.select(self._name, self.epoch, end.branch, (end.control_tick, end.position), fingerprint())
+            self._vault.select(self._name, self.epoch, end.branch, end.instant, fingerprint())
             self._follow(end.branch)
             self._written = end.position
 
@@ -274,10 +274,9 @@ class Chronicle:
             VaultError: it could not be written.
         """
         if self._vault is not None:
-            instant = (boundary.control_tick, boundary.position)
             known = self._rules_in(self._vault)
             if not known or known[-1][1] != fingerprint():
-                self._vault.note_rules(self._name, self.epoch, self.branch, instant, fingerprint())
+                self._vault.note_rules(self._name, self.epoch, self.branch, boundary.instant, fingerprint())
 
     def check_rules(self, since: Instant, until: Instant) -> None:
         """Makes sure that what is to be lived again was lived by these rules.
@@ -289,11 +288,7 @@ class Chronicle:
         Raises:
             EngineError: it was lived by others.
         """
-        if self._vault is not None:
-            self._check_rules_in(self._vault, since, until)
-
-    def _check_rules_in(self, vault: Vault, since: Instant, until: Instant) -> None:
-        known = self._rules_in(vault)
+        known = [] if self._reads is None else self._rules_in(self._reads)
         before = [found for instant, found in known if instant <= since][-1:]
         for found in (*before, *(found for instant, found in known if since < instant < until)):
             if changed := changes(found, fingerprint()):
@@ -438,15 +433,12 @@ class Chronicle:
 
     def latest_standing(self) -> Standing | None:
         """The newest boundary that was written down whole; None if history has to be lived again from its birth."""
-        if self._vault is None:
+        if self._reads is None:
             return None
-        return self._standing_in(self._vault)
-
-    def _standing_in(self, vault: Vault) -> Standing | None:
         keyframe: Keyframe | None = None
         damaged: list[str] = []
         for stretch in reversed(self.path):
-            latest = vault.latest_keyframe(self._name, stretch.branch, stretch.until)
+            latest = self._reads.latest_keyframe(self._name, stretch.branch, stretch.until)
             damaged += latest.damaged
             if (keyframe := latest.keyframe) is not None:
                 break
@@ -468,13 +460,12 @@ class Chronicle:
         Raises:
             VaultError: the vault cannot be read.
         """
-        return b"" if self._vault is None else self._recorded_in(self._vault, control_tick)
-
-    def _recorded_in(self, vault: Vault, control_tick: int) -> bytes:
+        if self._reads is None:
+            return b""
         branch = next(one.branch for one in self.path if one.until is None or control_tick <= one.until[0])
         of, chains = self._recorded
         if of != branch or not chains.after(control_tick):
-            chains = vault.chains(self._name, branch, control_tick) or NO_CHAINS
+            chains = self._reads.chains(self._name, branch, control_tick) or NO_CHAINS
             self._recorded = branch, chains
         return chains.after(control_tick)
 

@@ -46,8 +46,9 @@ class PastChronicle(Chronicle):
         if founding is None:
             known = ", ".join(one.name for one in vault.multiverses()) or "none"
             raise UnknownMultiverseError(f"{vault.where} has no multiverse {name!r}; it has {known}.")
-        self._past, self._position, self._closes = vault, position, closes
+        self._position, self._closes = position, closes
         super().__init__(None, name, founding)
+        self._past = self._reads = vault
         branches = vault.branches(name)
         self._follow(checked_branch(name, branches, branch or vault.head(name) or self.branch, self.branch), branches)
         reached = vault.marked(name, self.branch)
@@ -74,10 +75,6 @@ class PastChronicle(Chronicle):
         """The branch that a boundary of this history is part of."""
         return owner_of(self._whole_path, instant)
 
-    def latest_standing(self) -> Standing | None:
-        """See `Chronicle`: the newest at or before the boundary."""
-        return self._standing_in(self._past)
-
     def entries(self, after: int = 0) -> Iterator[JournalEntry]:
         """See `Chronicle`: those up to the boundary."""
         for entry in entries_in(self._past, self.name, self._whole_path, after):
@@ -90,14 +87,6 @@ class PastChronicle(Chronicle):
             decided = entry.decision is not None and entry.decision.occasion == occasion_of(self._control_tick)
             return entry.control_tick == self._control_tick and not decided
         return entry.position > self._position
-
-    def recorded_chain(self, control_tick: int) -> bytes:
-        """See `Chronicle`."""
-        return self._recorded_in(self._past, control_tick)
-
-    def check_rules(self, since: Instant, until: Instant) -> None:
-        """See `Chronicle`."""
-        self._check_rules_in(self._past, since, until)
 
     def marked(self) -> int:
         """See `Chronicle`: where to come to."""
@@ -146,5 +135,5 @@ def seal(vault: Vault, name: str, snapshot: Snapshot, realm_paths: tuple[str, ..
             f"snapshot {snapshot.snapshot!r} cannot be sealed: {', '.join(lived)} cannot be captured, and would have to be "
             "lived again."
         )
-    owner = past.owner_of((boundary.control_tick, boundary.position))
+    owner = past.owner_of(boundary.instant)
     vault.seal(name, past.epoch, *keyframe_of(msgspec.structs.replace(boundary, branch=owner), standing))

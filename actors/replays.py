@@ -77,7 +77,7 @@ class Replay:
         position = entries[-1].position if entries else self._sequencer.position
         chronicle.resume_after(position)
         control_tick = max([chronicle.marked(), *(entry.control_tick for entry in entries[-1:])])
-        here, there = (self._sequencer.control_tick, self._sequencer.position), (control_tick, position)
+        here, there = self._sequencer.boundary.instant, (control_tick, position)
         if here != there or (standing is not None and any(kept.since for kept in standing.members.values())):
             chronicle.check_rules(here, there)
         self.run(entries, chronicle.marked())

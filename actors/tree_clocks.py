@@ -33,8 +33,10 @@ from actors.vaults.vaults import Vault
 T = TypeVar("T")
 
 NUMBER_CHARACTERS_MAX = 20
-REVERTED_BYTES_MAX = 15 << 20
-"""Of the state of a realm that goes back by itself: what it was then is part of the journal."""
+ID_OVERHEAD_BYTES = 5
+REVERTED_BYTES_MAX = 12 << 20
+"""Of what a realm that goes back by itself was, and of the ids of events that it is entangled in: both are part of the journal,
+whose rows have 16 MiB."""
 
 
 class TreeClock(MasterClock):
@@ -102,7 +104,6 @@ class TreeClock(MasterClock):
     def _delete_snapshot(self, snapshot: str) -> None:
         self._check_whole()
         vault, chronicle = self._vault(), self._chronicle
-        chronicle.snapshots()  # those that wait are written down now
         self._end_here()  # so that nobody who takes over lives again through where one came round, and takes it again
         chronicle.delete_snapshot(snapshot)
         vault.release(chronicle.name)
@@ -167,7 +168,7 @@ class TreeClock(MasterClock):
             boundary, standing = standing_at(past, chronicle.realm_paths)
         left = Branch(
             name or _new_name(names),
-            past.owner_of((boundary.control_tick, boundary.position)),
+            past.owner_of(boundary.instant),
             boundary.control_tick,
             boundary.position,
             reason=reason,
@@ -214,7 +215,7 @@ class TreeClock(MasterClock):
         with self._busy(f"finding out what {realm_id} was at control tick {control_tick}"):
             then = PastChronicle(vault, chronicle.name, control_tick, branch, position)
             boundary, standing = standing_at(then, chronicle.realm_paths)
-            instant = (boundary.control_tick, boundary.position)
+            instant = boundary.instant
             owner = then.owner_of(instant)
             if not any(one.branch == owner and (one.until is None or instant <= one.until) for one in chronicle.path):
                 raise CommandRefusedError(
@@ -225,13 +226,14 @@ class TreeClock(MasterClock):
                 if lived.life_of(realm_id) != self._sequencer.removals[realm_id]:
                     raise CommandRefusedError(f"{realm_id} was another realm then: that one has been removed since.")
                 local_tick, document = lived.capture(realm_id)
-                if len(document) > REVERTED_BYTES_MAX:
-                    raise CommandRefusedError(
-                        f"the state of {realm_id} takes {len(document):,} bytes, and at most {REVERTED_BYTES_MAX:,} fit into "
-                        "a command; revert everything instead."
-                    )
                 until = PastChronicle(vault, chronicle.name, now.control_tick, chronicle.branch, now.position)
                 entangled = lived.exchanged(until, realm_id)
+        size = len(document) + sum(len(one.encode()) + ID_OVERHEAD_BYTES for one in entangled)
+        if size > REVERTED_BYTES_MAX:
+            raise CommandRefusedError(
+                f"what {realm_id} was, and what it is entangled in, takes {size:,} bytes, and at most {REVERTED_BYTES_MAX:,} "
+                "fit into a command; revert everything instead."
+            )
         command = RevertGame(realm_id, control_tick, local_tick, document, entangled)
         return self._carry_out(command, command_id)
 

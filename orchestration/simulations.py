@@ -10,10 +10,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from actors.clocks import CLOCK, FOREVER
+from actors.clocks import CLOCK, FOREVER, Status
 from actors.core.kernel.errors import SettingsError
 from orchestration.agendas import Agenda, set_up
 from orchestration.histories import Flow, Journey, RunHistory, SeriesRow
+from orchestration.interrupts import noted_interrupts
 from orchestration.live import LiveStatus, starting
 from orchestration.multiverse import Multiverse
 from orchestration.scenarios import Scenario
@@ -137,8 +138,14 @@ def _run(mv: Multiverse, simulation: Simulation, agenda: Agenda) -> float:
     realtime = simulation.realtime or simulation.control_ticks is None
     begun = time.monotonic()
     live = LiveStatus(title, simulation.control_ticks, simulation.scenario.local_tick_interval_ms, realtime)
-    with contextlib.suppress(KeyboardInterrupt), live:
-        agenda.play(mv, end, realtime=realtime, watch=live.show)
+
+    with contextlib.suppress(KeyboardInterrupt), noted_interrupts() as heed, live:
+
+        def watch(status: Status) -> None:
+            live.show(status)
+            heed()
+
+        agenda.play(mv, end, realtime=realtime, watch=watch)
         live.show(mv.status())
     return time.monotonic() - begun
 

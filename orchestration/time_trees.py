@@ -70,7 +70,7 @@ def _first_branch(opened: Vault, name: str) -> str:
 
 
 def _whereabouts(taken: Snapshot, branches: Sequence[Branch]) -> tuple[str, Instant]:
-    instant = taken.control_tick, taken.position
+    instant = taken.instant
     return owner_of(path_of(branches, taken.branch), instant), instant
 
 

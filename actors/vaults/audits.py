@@ -39,7 +39,7 @@ def unnamed_seals(
     branches: list[Branch], snapshots: list[Snapshot], seals: list[tuple[str, Instant]]
 ) -> list[tuple[str, Instant]]:
     """Keyframes that stay for no snapshot any more: whoever deleted it has died then."""
-    instants = [(one.branch, (one.control_tick, one.position)) for one in snapshots]
+    instants = [(one.branch, one.instant) for one in snapshots]
     named = {(owner_of(path_of(branches, branch), instant), instant) for branch, instant in instants}
     return [one for one in seals if one not in named]
 

@@ -53,7 +53,7 @@ class Branches:
             "command_id": checked_note(branch.command_id, "the command's id"),
             "snapshot": checked_note(branch.snapshot, "the branch's snapshot"),
         }
-        rules = _rules(name, branch.branch, (branch.control_tick, branch.position), fingerprint)
+        rules = _rules(name, branch.branch, branch.instant, fingerprint)
 
         def write(cursor: Cursor) -> int:
             self._fence.hold(cursor, name, epoch)

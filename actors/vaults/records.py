@@ -124,6 +124,11 @@ class Branch(msgspec.Struct, frozen=True):
     command_id: str = ""
     snapshot: str = ""
 
+    @property
+    def instant(self) -> "Instant":
+        """Control tick and position."""
+        return self.control_tick, self.position
+
 
 class Stretch(msgspec.Struct, frozen=True):
     """A part of a history: what it has of one branch.
@@ -151,7 +156,7 @@ def path_of(branches: Iterable[Branch], branch: str) -> list[Stretch]:
     path = [Stretch(branch)]
     until: Instant | None = None
     while (left := by_name.get(path[0].branch)) is not None:
-        there = (left.control_tick, left.position)
+        there = left.instant
         until = there if until is None else min(there, until)
         path.insert(0, Stretch(left.parent, until))
         if len(path) > len(by_name) + 1:
@@ -205,6 +210,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     origin: str = HAND
     number: int = 0
     command_id: str = ""
+
+    @property
+    def instant(self) -> "Instant":
+        """Control tick and position."""
+        return self.control_tick, self.position
 
 
 class LatestKeyframe(msgspec.Struct, frozen=True):

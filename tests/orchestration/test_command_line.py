@@ -170,7 +170,7 @@ def test_a_user_s_realm_may_print(capsys, tmp_path):
 def interrupted(arguments, which, when="", after_s=0.0):
     """Runs a command line and sends it a signal, once a line of its standard error says `when`, or after a time."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "orchestration", *arguments],
+        [sys.executable, "-X", "faulthandler", "-m", "orchestration", *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1,
         # Whoever starts the tests in the background has made them ignore interrupts; the child is not to inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -182,7 +182,11 @@ def interrupted(arguments, which, when="", after_s=0.0):
         begun += line
     time.sleep(after_s)
     process.send_signal(which)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)  # it says where each of its threads is
+        pytest.fail("it did not end:\n" + process.communicate()[1])
     return process.returncode, out, begun + err
 
 
@@ -201,11 +205,17 @@ def test_an_interrupt_ends_with_the_summary(which, engine):
     assert "Traceback" not in err
 
 
-def test_an_interrupt_before_the_run_begins_is_one_line():
-    arguments = ["simulate", "--scenario", "examples/mesa_neighbours.toml", *LOCAL[1:]]
-    code, out, err = interrupted(arguments, signal.SIGINT, after_s=2.0)  # the models are checked, which takes longer
+def test_an_interrupt_before_the_run_begins_is_one_line(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import sys, time\nfrom actors.core.realms.tick_engines import Realm\n\n\nclass Slow(Realm):\n"
+        "    def __init__(self, *given, **named):\n        print('being made', file=sys.stderr, flush=True)\n        time.sleep(3)\n"
+    )
+    scenario = tmp_path / "slow.toml"
+    scenario.write_text('control_ticks = 1\nrealm_paths = ["."]\n[[realms]]\nid = "a"\nfactory = "slow:Slow"\n')
+    code, out, err = interrupted([*LOCAL, "--scenario", str(scenario)], signal.SIGINT, "being made")
     assert (code, out) == (1, "")
-    assert err == "soulfra: interrupted before the run began.\n"
+    assert err.endswith("soulfra: interrupted before the run began.\n")
+    assert "Traceback" not in err
 
 
 def test_an_output_that_cannot_be_written_is_one_line():

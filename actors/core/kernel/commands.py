@@ -138,6 +138,11 @@ class Boundary(msgspec.Struct, frozen=True, order=True):
     control_tick: int
     position: int
 
+    @property
+    def instant(self) -> tuple[int, int]:
+        """Control tick and position: the boundary, where the branch is known."""
+        return self.control_tick, self.position
+
 
 class Reply(msgspec.Struct, frozen=True):
     """What a command came to, and the boundary at which it had."""

@@ -18,7 +18,7 @@ from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.states import Records, Section, State, Table, checked_state
 
 MODIFY = "@modify"
-"""The verb that every member has whose state can be captured; no contract may have one of that name."""
+"""The verb that every member has whose state can be captured, whatever its contract says."""
 BECOME = "@become"
 """The verb with which the clock alone lets a member be what it was."""
 ALL = "*"
@@ -98,26 +98,19 @@ def _rows(table: Table, path: str, object_id: str) -> list[int]:
 def _fitting(path: str, present: Any, dtype: np.dtype[Any], value: Plain) -> Any:
     """`value` as the column has it; `present` is one of its values, which may be an array itself."""
     shape = np.shape(present)
-    flat = _flat(value)
-    given = np.shape(np.empty(0)) if flat is None else _shape_of(value)
-    if flat is None or given != shape:
+    if _shape_of(value) != shape:
         form = f"a list of shape {list(shape)}" if shape else "one value"
         raise CommandRefusedError(f"{path!r}: {form} is needed, not {value!r:.80}.")
-    for one in flat:
+    for one in _flat(value):
         if not _fits(dtype, one):
             raise CommandRefusedError(f"{path!r}: {one!r:.80} is no {_kind(dtype)}.")
     return np.array(value, dtype=dtype)
 
 
-def _flat(value: Plain) -> list[Plain] | None:
+def _flat(value: Plain) -> list[Plain]:
     if not isinstance(value, list | tuple):
         return [value]
-    found: list[Plain] = []
-    for one in value:
-        if (some := _flat(one)) is None:
-            return None
-        found += some
-    return found
+    return [found for one in value for found in _flat(one)]
 
 
 def _shape_of(value: Plain) -> tuple[int, ...]:

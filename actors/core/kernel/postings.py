@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -197,21 +198,14 @@ class Post:
             return member_id in (event.source, event.target)
 
         gone: dict[str, Event] = {}
-        for due in sorted(self._calendar):
-            waiting = self._calendar[due]
-            gone |= {event.event_id: event for event in order(waiting) if concerned(event)}
-            if left := [event for event in waiting if not concerned(event)]:
-                self._calendar[due] = left
-            else:
-                del self._calendar[due]
-            self._calendar_digests.pop(due, None)
-        for receiver in sorted(self._mailboxes):
-            waiting = self._mailboxes[receiver]
-            gone |= {event.event_id: event for event in order(waiting) if concerned(event)}
-            if left := [event for event in waiting if not concerned(event)]:
-                self._mailboxes[receiver] = left
-            else:
-                del self._mailboxes[receiver]
+        slots: tuple[dict[Any, list[Event]], ...] = (self._calendar, self._mailboxes)
+        for waiting in slots:
+            for slot in sorted(waiting):
+                gone |= {event.event_id: event for event in order(waiting[slot]) if concerned(event)}
+                waiting[slot] = [event for event in waiting[slot] if not concerned(event)]
+                if not waiting[slot]:
+                    del waiting[slot]
+        self._calendar_digests.clear()
         for event in gone.values():  # each once, however many were to hear it
             self.bury(event, event.target, reason, control_tick)
         return list(gone)
