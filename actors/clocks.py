@@ -19,6 +19,7 @@ import msgspec
 
 from actors.chronicles import Chronicle, Standing, no_chronicle
 from actors.core.kernel.addresses import PLAYERS
+from actors.core.kernel.cascades import Cascades
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, Reply
 from actors.core.kernel.effects import Script, T
@@ -35,7 +36,7 @@ from actors.core.kernel.errors import (
 )
 from actors.core.kernel.events import Trace
 from actors.core.kernel.fleets import RESTARTED, Fleet
-from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
+from actors.core.kernel.games import HOME, PAUSED, RUNNING, SYNCING
 from actors.core.kernel.keeping import Recovery
 from actors.core.kernel.lanes import Lane
 from actors.core.kernel.sequencing import Sequencer
@@ -738,6 +739,8 @@ class MasterClock:
                     "notes": seated.contract.notes,
                     "local_tick": seated.local_tick,
                     "period": seated.period,
+                    "role": seated.role,
+                    "fork": seated.domain,
                     "measures": seated.measures,
                     "digest": seated.digest.hex(),
                     "error": "" if seated.error is None else seated.error.message,
@@ -745,9 +748,9 @@ class MasterClock:
                 }
                 for realm_id, seated in sequencer.games.items()
             ],
-            "pending_events": sequencer.post.pending(),
+            "pending_events": sum(post.pending() for post in sequencer.posts.values()),
             "events_propagated": delivered,
-            "dead_letters": sequencer.post.dead_letters_count,
+            "dead_letters": sum(post.dead_letters_count for post in sequencer.posts.values()),
             "cascades_cut": totals.cascades_cut,
             "mean_sync_ms": self._elapsed_total_ms / synced if synced else 0.0,
             "mean_event_latency_ms": (
@@ -785,14 +788,21 @@ class MasterClock:
                     "event_type": letter.event.event_type,
                     "control_tick_id": letter.control_tick,
                     "reason": letter.reason,
+                    "fork": domain,
                 }
-                for letter in self._sequencer.post.dead_letters
+                for domain, post in self._sequencer.posts.items()
+                for letter in post.dead_letters
             ]
         )
 
-    def cascade(self, event_id: str) -> list[Trace]:
-        """The cascade an event belongs to."""
-        return self._at_boundary(lambda: self._sequencer.cascades.of(event_id))
+    def cascade(self, event_id: str, fork: int = HOME) -> list[Trace]:
+        """The cascade an event belongs to, within a fork or outside of all."""
+        return self._at_boundary(lambda: self._cascades_of(fork).of(event_id))
+
+    def _cascades_of(self, fork: int) -> Cascades:
+        if fork != HOME and fork not in self._sequencer.domains:
+            raise CommandRefusedError(f"there is no fork {fork!r}.")
+        return self._sequencer.cascades_of(fork)
 
     def audit(self) -> dict[str, Any]:
         """Totals since the beginning: deliveries by type, and for each conserved quantity what is and what should be."""

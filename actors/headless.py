@@ -10,6 +10,7 @@ from typing import Any, Self
 from actors.chronicles import Chronicle, Standing
 from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.commands import Boundary, MemberCommand
+from actors.core.kernel.domains import Cut
 from actors.core.kernel.effects import Script, T
 from actors.core.kernel.errors import CommandRefusedError, UnknownMemberError
 from actors.core.kernel.fleets import Fleet
@@ -100,6 +101,14 @@ class Headless:
             )
         return seated.local_tick, self._fleet.capture(realm_id)
 
+    def cut(self, realm_ids: tuple[str, ...]) -> Cut:
+        """What some realms are, for others to be made from; see `domains.py`.
+
+        Raises:
+            SoulfraError: one of them is not there or cannot be copied.
+        """
+        return self._perform(self._sequencer.cut_script(realm_ids))
+
     def life_of(self, realm_id: str) -> int:
         """How many realms of that id were removed before it: which of them this is."""
         return self._sequencer.removals[realm_id]
@@ -114,9 +123,9 @@ class Headless:
         found: dict[str, None] = {}
 
         def live(control_ticks: int) -> Any:
-            for member_id in sequencer.members:
+            for member_id, seated in sequencer.members.items():
                 for event in sequencer.in_flight_to(member_id):
-                    parties = {event.source, member_id}
+                    parties = {sequencer.member_id_of(event.source, seated.domain), member_id}
                     if realm_id in parties and len(parties) == 2 and event.deliver_at == sequencer.control_tick + 1:
                         found[event.event_id] = None
             return self._live(control_ticks)

@@ -13,7 +13,8 @@ import msgspec
 
 from actors.chronicles import Standing
 from actors.clocks import MasterClock
-from actors.core.kernel.commands import Boundary, Reply, RevertGame
+from actors.core.kernel.commands import STATE_BYTES_MAX, Boundary, ForkGames, Reply, RevertGame
+from actors.core.kernel.domains import encoded_cut
 from actors.core.kernel.errors import CommandRefusedError, SoulfraError, told
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import BRANCH_CHARACTERS_MAX, is_branch_name
@@ -34,9 +35,7 @@ T = TypeVar("T")
 
 NUMBER_CHARACTERS_MAX = 20
 ID_OVERHEAD_BYTES = 5
-REVERTED_BYTES_MAX = 12 << 20
-"""Of what a realm that goes back by itself was, and of the ids of events that it is entangled in: both are part of the journal,
-whose rows have 16 MiB."""
+"""Of an id in a document, whatever its length."""
 
 
 class TreeClock(MasterClock):
@@ -229,13 +228,50 @@ class TreeClock(MasterClock):
                 until = PastChronicle(vault, chronicle.name, now.control_tick, chronicle.branch, now.position)
                 entangled = lived.exchanged(until, realm_id)
         size = len(document) + sum(len(one.encode()) + ID_OVERHEAD_BYTES for one in entangled)
-        if size > REVERTED_BYTES_MAX:
+        if size > STATE_BYTES_MAX:
             raise CommandRefusedError(
-                f"what {realm_id} was, and what it is entangled in, takes {size:,} bytes, and at most {REVERTED_BYTES_MAX:,} "
+                f"what {realm_id} was, and what it is entangled in, takes {size:,} bytes, and at most {STATE_BYTES_MAX:,} "
                 "fit into a command; revert everything instead."
             )
         command = RevertGame(realm_id, control_tick, local_tick, document, entangled)
         return self._carry_out(command, command_id)
+
+    def fork_past(
+        self, wanted: ForkGames, control_tick: int, branch: str = "", snapshot: str = "", command_id: str = ""
+    ) -> Reply:
+        """Copies realms as they were at a boundary that has been; see `forking.py`.
+
+        Args:
+            wanted: what is asked; what the realms were is added to it.
+            control_tick: after this control tick, before its commands.
+            branch: of which history; "" for the present one.
+            snapshot: or at this snapshot.
+            command_id: the caller's name for this; asked again under the same name, it is not done again.
+
+        Raises:
+            UnknownBranchError: there is no such branch.
+            UnknownSnapshotError: there is no such snapshot.
+            SoulfraError: one of them was not there then, cannot be captured, or all of it is too large.
+            EngineError: history cannot be lived again; nothing has changed.
+        """
+        return self._at_boundary(lambda: self._fork_past(wanted, control_tick, branch, snapshot, command_id))
+
+    def _fork_past(self, wanted: ForkGames, control_tick: int, branch: str, snapshot: str, command_id: str) -> Reply:
+        self._check_whole()
+        if (known := self._sequencer.replies.get(command_id)) is not None:
+            return known
+        vault, chronicle = self._vault(), self._chronicle
+        branch, position = branch or chronicle.branch, None
+        if snapshot:
+            control_tick, branch, position = self._boundary_of(snapshot)
+        self._end_here()
+        with self._busy(f"finding out what {', '.join(wanted.realm_ids)} were at control tick {control_tick}"):
+            then = PastChronicle(vault, chronicle.name, control_tick, branch, position)
+            _, standing = standing_at(then, chronicle.realm_paths)
+            with Headless(chronicle.settings, then.epoch, chronicle.realm_paths) as lived:
+                lived.become(standing)
+                cut = lived.cut(wanted.realm_ids)
+        return self._carry_out(msgspec.structs.replace(wanted, past=encoded_cut(cut)), command_id)
 
     def select(self, branch: str) -> Boundary:
         """Goes on where a branch ends. Whatever is now stays, on the branch it is on.

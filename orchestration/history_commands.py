@@ -151,6 +151,62 @@ def revert(
     return _say(document, as_json, f"{name} is back at {where}, and goes on from there on {left.branch}")
 
 
+def fork(
+    name: Name,
+    realm: Annotated[list[str] | None, typer.Option(help="Whom; several live on together in each fork.")] = None,
+    count: Annotated[
+        int | None, typer.Option(help="How many forks; as many as there are modifications, or one.")
+    ] = None,
+    vary: Annotated[
+        list[str] | None, typer.Option(help="REALM.PATH=VALUE,VALUE,…; several make every combination.")
+    ] = None,
+    table: Annotated[str, typer.Option(help="Instead: a CSV file, a column for each path, a row for each fork.")] = "",
+    divergent: Annotated[bool, typer.Option("--divergent", help="Draw by lineages of their own.")] = False,
+    at_tick: Annotated[
+        int | None, typer.Option("--at", help="As they were after this control tick.", metavar="TICK")
+    ] = None,
+    branch: Annotated[str, typer.Option(help="Of which history; the one it lives on by default.")] = "",
+    snapshot: Annotated[str, typer.Option(help="Instead: as they were at this snapshot.")] = "",
+    drop: Annotated[
+        list[int] | None, typer.Option(help="Instead: end the fork of this number.", metavar="FORK")
+    ] = None,
+    as_json: AsJson = False,
+    address: Address = "",
+) -> int:
+    """Copies realms of a multiverse that is up into forks that live on beside them, each closed off from everybody else.
+
+    A copy is called REALM~NUMBER. Without --realm and --drop, says which forks there are.
+    """
+    from orchestration import forks, sweeps
+
+    if realm and drop:
+        raise SettingsError("give either --realm, to fork, or --drop, to end a fork.")
+    if vary and table:
+        raise SettingsError("give either --vary REALM.PATH=VALUE,VALUE,… or --table FILE.")
+    if not realm and (vary or table or divergent or snapshot or branch or not (count is at_tick is None)):
+        raise SettingsError("say with --realm which realms are to be forked.")
+    changes = sweeps.read_table(table) if table else sweeps.grid(vary) if vary else []
+
+    def ask(mv: Any) -> list[Any]:
+        for number in drop or ():
+            mv.drop_fork(number)
+        if not realm:
+            return mv.forks()  # type: ignore[no-any-return]
+        return mv.fork(  # type: ignore[no-any-return]
+            realm,
+            count=count,
+            modifications=changes,
+            divergent=divergent,
+            control_tick=at_tick,
+            branch=branch,
+            snapshot=snapshot,
+        )
+
+    found = _asked(name, address, ask)
+    document = {"name": name, "forks": [{"fork": one.number, "realms": dict(one.realms)} for one in found]}
+    return _say(document, as_json, forks.in_words(name, found))
+
+
 def sweep(
     name: Name,
     control_ticks: Annotated[int, typer.Option("--control-ticks", help="How long each branch lives.")],

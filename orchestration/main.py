@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from actors.core.kernel.errors import CallerError, SettingsError, SoulfraError
-from orchestration.history_commands import history, revert, snapshots, sweep
+from orchestration.history_commands import fork, history, revert, snapshots, sweep
 from orchestration.vault_commands import vaults
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
@@ -32,6 +32,7 @@ app.add_typer(snapshots)
 app.add_typer(history)
 app.add_typer(vaults)
 app.command()(revert)
+app.command()(fork)
 app.command()(sweep)
 
 

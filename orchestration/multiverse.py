@@ -6,7 +6,7 @@ from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 import msgspec
@@ -14,10 +14,12 @@ import msgspec
 from actors.chronicles import founding_in
 from actors.clocks import CLOCK, FAST, SET_UP, About, Metrics, Pace, Status
 from actors.core.kernel.addresses import RealmCoordinate
-from actors.core.kernel.codec import Plain, bounded, encode
+from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import (
     Boundary,
     ClockCommand,
+    DropFork,
+    ForkGames,
     JournalEntry,
     MemberCommand,
     MemberSpec,
@@ -30,15 +32,25 @@ from actors.core.kernel.commands import (
     Subscribe,
     Unsubscribe,
 )
-from actors.core.kernel.errors import CommandRefusedError, EngineError, FactoryError, SettingsError
+from actors.core.kernel.errors import CommandRefusedError, EngineError, SettingsError
 from actors.core.kernel.events import CrossGameEvent, Event, Trace, checked_carries, realm_id_of
 from actors.core.kernel.modifications import MODIFY
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import Difference, State, decode_state
 from actors.core.kernel.ticking import TickRecord
-from actors.lanes import PLACEMENT_OPTIONS, LocalLane
 from actors.vaults.records import Branch, Snapshot, unknown_snapshot
-from orchestration.engines import Engine, LocalEngine, Ticket
+from orchestration.arguments import checked, checked_map, checked_texts, encoded
+from orchestration.engines import Engine, Ticket
+from orchestration.forks import Fork, forked_from, modifications_of
+from orchestration.openings import (
+    check_engine,
+    checked_folder,
+    checked_home,
+    checked_placement,
+    checked_settings,
+    opened_engine,
+    paranoid_lane,
+)
 from orchestration.pasts import Past, differing
 from orchestration.players import Players
 from orchestration.progress import branch_bar
@@ -47,10 +59,6 @@ if TYPE_CHECKING:
     from actors.paranoid_lanes import ParanoidLane
     from orchestration.time_trees import HistoryTree
 
-T = TypeVar("T")
-
-ENGINES = ("ray", "local")
-LANES = ("zmq", "ray")
 CLOSED = "this multiverse is closed; make a new one."
 WATCH_INTERVAL_S = 0.1
 """How often a run under way is looked at for progress."""
@@ -102,23 +110,23 @@ class Multiverse:
     ) -> None:
         self.name = name
         self._closed = False
-        asked = _settings(
+        asked = checked_settings(
             seed=seed,
             control_tick_interval_ticks=control_tick_interval_ticks,
             local_tick_interval_ms=local_tick_interval_ms,
             **settings,
         )
-        paths = tuple(str(_folder(path)) for path in realm_paths)
-        home = _home(name, vault, detached=detached)
-        _check_engine(engine, lane, address, clock_placement, detached=detached)
+        paths = tuple(str(checked_folder(path)) for path in realm_paths)
+        home = checked_home(name, vault, detached=detached)
+        check_engine(engine, lane, address, clock_placement, detached=detached)
         if home is not None and (founding := founding_in(home[1], home[0])) is not None:
             asked = founding.settings.with_limits_of(asked)
             paths = tuple(dict.fromkeys((*paths, *founding.realm_paths)))
         self._home, self._realm_paths = home, paths
-        self._doubling: ParanoidLane | None = _paranoid_lane(engine, paths) if paranoid else None
+        self._doubling: ParanoidLane | None = paranoid_lane(engine, paths) if paranoid else None
         try:
             self._set_up(
-                _engine(
+                opened_engine(
                     asked,
                     engine,
                     lane,
@@ -158,7 +166,7 @@ class Multiverse:
             RayEngine,  # Ray takes half a second to import; the local engine needs none
         )
 
-        engine = RayEngine.found(_a(str, name, "name"), address)
+        engine = RayEngine.found(checked(str, name, "name"), address)
         mv = cls.__new__(cls)
         mv.name, mv._closed, mv._doubling = name, False, None
         mv._home, mv._realm_paths = None, ()
@@ -217,11 +225,11 @@ class Multiverse:
             FactoryError: there is no such factory, or it raises.
             CommandRefusedError: ids that differ, a period below 1, a type it does not handle.
         """
-        place = RealmCoordinate(realm_id) if coordinate is None else _a(RealmCoordinate, coordinate, "coordinate")
-        _a(str, factory, "factory")
-        where = _placement(placement, "placement")
-        spec = MemberSpec(factory, _encoded(params, "params"), _encoded(where, "placement"))
-        chosen = None if subscriptions is None else _texts(subscriptions, "subscriptions")
+        place = RealmCoordinate(realm_id) if coordinate is None else checked(RealmCoordinate, coordinate, "coordinate")
+        checked(str, factory, "factory")
+        where = checked_placement(placement, "placement")
+        spec = MemberSpec(factory, encoded(params, "params"), encoded(where, "placement"))
+        chosen = None if subscriptions is None else checked_texts(subscriptions, "subscriptions")
         return self._submit(  # type: ignore[no-any-return]
             RegisterGame(realm_id, place.key, place.realm_type, spec, period, chosen)
         )
@@ -267,7 +275,7 @@ class Multiverse:
             UnknownMemberError: its target is not registered.
             EventRefusedError: an undeclared type, a moment that has passed, an id used before, data that is not plain.
         """
-        payload = _a(CrossGameEvent, event, "event").sealed()
+        payload = checked(CrossGameEvent, event, "event").sealed()
         return self._submit(  # type: ignore[no-any-return]
             QueueEvent(
                 event.event_id,
@@ -288,9 +296,9 @@ class Multiverse:
         Raises:
             SoulfraError: what refused it.
         """
-        _a(str, member_id, "member id")
-        _a(str, verb, "verb")
-        return self._submit(MemberCommand(member_id, verb, _encoded(arguments, "arguments")))
+        checked(str, member_id, "member id")
+        checked(str, verb, "verb")
+        return self._submit(MemberCommand(member_id, verb, encoded(arguments, "arguments")))
 
     def modify(self, member_id: str, changes: Mapping[str, Any]) -> int:
         """Changes a member's state from outside, at the next boundary; all of it or nothing.
@@ -476,7 +484,7 @@ class Multiverse:
         self, member_id: str, verb: str, arguments: Mapping[str, Any] | None = None
     ) -> tuple[Any, dict[str, Plain]]:
         """Like `query`, with the boundary that the answer is of."""
-        answer = self._call("query", member_id, verb, _map(arguments, "arguments"))
+        answer = self._call("query", member_id, verb, checked_map(arguments, "arguments"))
         return answer["value"], answer["boundary"]
 
     def digest(self) -> str:
@@ -552,11 +560,11 @@ class Multiverse:
             UnknownSnapshotError: there is none of that name.
             CommandRefusedError: branches were made from it.
         """
-        self._call("delete_snapshot", _a(str, name, "snapshot"))
+        self._call("delete_snapshot", checked(str, name, "snapshot"))
 
     def _snapshot_of(self, name: str) -> Snapshot:
         known = {one.snapshot: one for one in self.snapshots()}
-        if _a(str, name, "snapshot") not in known:
+        if checked(str, name, "snapshot") not in known:
             raise unknown_snapshot(self.name, name, list(known))
         return known[name]
 
@@ -602,7 +610,7 @@ class Multiverse:
         if (control_tick is None) != bool(snapshot) or (snapshot and branch):
             raise CommandRefusedError("a revert needs a control tick, or else a snapshot.")
         for text, what in ((branch, "branch"), (snapshot, "snapshot"), (name, "name"), (reason, "reason")):
-            _a(str, text, what)
+            checked(str, text, what)
         tick = 0 if control_tick is None else control_tick
         return self._call("revert", tick, branch, snapshot, name, reason, uuid4().hex)  # type: ignore[no-any-return]
 
@@ -626,10 +634,70 @@ class Multiverse:
         """
         if (control_tick is None) != bool(snapshot):
             raise CommandRefusedError("a revert needs a control tick, or else a snapshot.")
-        _a(str, realm_id, "realm id")
+        checked(str, realm_id, "realm id")
         tick = 0 if control_tick is None else control_tick
-        reply: Reply = self._call("revert_realm", realm_id, tick, _a(str, snapshot, "snapshot"), uuid4().hex)
+        reply: Reply = self._call("revert_realm", realm_id, tick, checked(str, snapshot, "snapshot"), uuid4().hex)
         return reply.value()  # type: ignore[no-any-return]
+
+    def fork(
+        self,
+        realm_ids: Sequence[str],
+        *,
+        count: int | None = None,
+        modifications: Sequence[Mapping[str, Any]] = (),
+        divergent: bool = False,
+        control_tick: int | None = None,
+        branch: str = "",
+        snapshot: str = "",
+    ) -> list[Fork]:
+        """Copies realms into closed domains that live on beside them, all of them or none.
+
+        A copy is known by `realm~number`; within its fork it is what its origin is, so an unmodified twin lives the same
+        life. Nothing is delivered between a fork and anybody else; players stay behind.
+
+        Args:
+            realm_ids: whom; of one fork, if they are copies themselves.
+            count: how many copies of all of them; as many as there are modifications if not given, or one.
+            modifications: for each copy: dotted path, beginning with the realm's id, to value; see `modify`.
+            divergent: whether copies draw by lineages of their own; twins draw as their origins do.
+            control_tick: they become what the realms were after this control tick, before its commands.
+            branch: of which history; "" for the one it lives on.
+            snapshot: or what they were there. Without any of these, what they are now.
+
+        Raises:
+            UnknownMemberError: there is no such realm, or was none then.
+            CommandRefusedError: one cannot be captured or is in error, a modification does not fit, or all of it is too
+                large for a command.
+            EngineError: history cannot be lived again. Nothing has changed in either case.
+        """
+        ids = checked_texts(realm_ids, "realm ids")
+        changes = modifications_of(ids, modifications)
+        if (control_tick is not None and snapshot) or (branch and control_tick is None):
+            raise CommandRefusedError("a fork begins now, or at a control tick (of a branch), or else at a snapshot.")
+        wanted = ForkGames(ids, max(1, len(changes)) if count is None else count, divergent, changes)
+        if control_tick is None and not snapshot:
+            return forked_from(self._submit(wanted))
+        for text, what in ((branch, "branch"), (snapshot, "snapshot")):
+            checked(str, text, what)
+        reply: Reply = self._call("fork_past", wanted, control_tick or 0, branch, snapshot, uuid4().hex)
+        return forked_from(reply.value())
+
+    def forks(self) -> list[Fork]:
+        """Every fork that lives."""
+        found: dict[int, dict[str, str]] = {}
+        for game in self.status().state["games"]:
+            if game["fork"]:
+                found.setdefault(game["fork"], {})[game["role"]] = game["realm_id"]
+        return [Fork(number, realms) for number, realms in sorted(found.items())]
+
+    def drop_fork(self, fork: Fork | int) -> list[str]:
+        """Ends a fork; the ids of its realms, which are gone.
+
+        Raises:
+            CommandRefusedError: there is no such fork.
+        """
+        number = fork.number if isinstance(fork, Fork) else checked(int, fork, "fork")
+        return self._submit(DropFork(number))["removed"]  # type: ignore[no-any-return]
 
     def select(self, branch: str) -> Boundary:
         """Goes on where a branch ends; whatever is now stays on its own.
@@ -638,7 +706,7 @@ class Multiverse:
             UnknownBranchError: there is no such branch.
             EngineError: history cannot be lived again; nothing has changed.
         """
-        return self._call("select", _a(str, branch, "branch"))  # type: ignore[no-any-return]
+        return self._call("select", checked(str, branch, "branch"))  # type: ignore[no-any-return]
 
     def history(self) -> "HistoryTree":
         """The tree of histories with the snapshots on it, to be looked at.
@@ -722,7 +790,7 @@ class Multiverse:
             UnknownMemberError: no such member.
             EngineError: on the local engine, where no member has a process of its own.
         """
-        if _a(str, member_id, "member id") == CLOCK:
+        if checked(str, member_id, "member id") == CLOCK:
             self.recoveries()  # the clock's successor will not know of those before
             self._engine.crash()
         else:
@@ -753,9 +821,14 @@ class Multiverse:
         """Mail that could not be delivered, with the reasons."""
         return self._call("dead_letters")  # type: ignore[no-any-return]
 
-    def cascade(self, event_id: str) -> list[Trace]:
-        """Who caused what, where and when, around an event; empty if it is unknown or long ago."""
-        return self._call("cascade", event_id)  # type: ignore[no-any-return]
+    def cascade(self, event_id: str, fork: int = 0) -> list[Trace]:
+        """Who caused what, where and when, around an event; empty if it is unknown or long ago.
+
+        Args:
+            event_id: the event.
+            fork: the number of the fork in which it happened; 0 is outside of all.
+        """
+        return self._call("cascade", event_id, fork)  # type: ignore[no-any-return]
 
     def audit(self) -> dict[str, Any]:
         """Deliveries by type since the beginning, and for each conserved quantity (what is, what should be)."""
@@ -816,121 +889,3 @@ class Multiverse:
     def __repr__(self) -> str:
         where = "closed" if self._closed else f"control tick {self.status().boundary.control_tick}"
         return f"<Multiverse seed={self.settings.seed} engine={self._engine.name} {where}>"
-
-
-def _settings(**values: Any) -> Settings:
-    known = set(Settings.__struct_fields__)
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise SettingsError(f"there is no setting {unknown[0]!r}; settings are {', '.join(sorted(known))}.")
-    return Settings(**values)
-
-
-def _folder(path: str | Path) -> Path:
-    folder = Path(_a((str, Path), path, "realm path")).resolve()
-    if not folder.is_dir():
-        raise SettingsError(f"realm path {str(path)!r} is not a folder; name the folder that holds the module.")
-    return folder
-
-
-def _engine(
-    settings: Settings,
-    engine: str,
-    lane: str | None,
-    address: str,
-    realm_paths: tuple[str, ...],
-    realms_expected: int,
-    home: tuple[str, str] | None,
-    local_lane: LocalLane | None,
-    *,
-    detached: bool,
-    placement: Mapping[str, Any] | None,
-) -> Engine:
-    if engine == "local":
-        return LocalEngine(settings, realm_paths, local_lane, home)
-    from actors.ray_clocks import Home  # Ray takes half a second to import; the local engine needs none
-    from orchestration.ray_engines import RayEngine
-
-    kept = None if home is None else Home(*home)
-    hosts = realms_expected + 1
-    where = _placement(placement, "clock_placement") if placement is not None else None
-    return RayEngine(settings, realm_paths, address, hosts, lane or LANES[0], kept, placement=where, detached=detached)
-
-
-def _check_engine(
-    engine: str, lane: str | None, address: str, placement: Mapping[str, Any] | None, *, detached: bool
-) -> None:
-    """Finds out what cannot be before anything is started or made."""
-    if engine not in ENGINES:
-        raise SettingsError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}.")
-    if lane is not None and lane not in LANES:
-        raise SettingsError(f"lane must be one of {', '.join(LANES)}, not {lane!r}.")
-    if engine == "local":
-        for is_given, says in (
-            (address, "the local engine has no address; leave it out, or use engine='ray'."),
-            (lane is not None, "the local engine has no lane; leave it out, or use engine='ray'."),
-            (detached, "on the local engine nothing outlives this process; use engine='ray'."),
-            (placement is not None, "the local engine's clock has no place of its own; use engine='ray'."),
-        ):
-            if is_given:
-                raise SettingsError(says)
-
-
-def _placement(placement: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
-    found = _map(placement, what)
-    if unknown := sorted(set(found) - set(PLACEMENT_OPTIONS)):
-        allowed = ", ".join(PLACEMENT_OPTIONS)
-        raise FactoryError(f"{what} has no option {unknown[0]!r}; allowed: {allowed}.")
-    return found
-
-
-def _paranoid_lane(engine: str, realm_paths: tuple[str, ...]) -> "ParanoidLane":
-    if engine != "local":
-        raise SettingsError(
-            f"paranoid needs engine='local', not {engine!r}; the engines live the same life, so what differs shows there."
-        )
-    from actors.paranoid_lanes import ParanoidLane  # what it stands on takes its time to import
-
-    return ParanoidLane(realm_paths)
-
-
-def _home(name: str, vault: str | Path | None, *, detached: bool) -> tuple[str, str] | None:
-    """The name and the vault's place, if history is to be kept."""
-    if vault is None:
-        if detached:
-            raise SettingsError("a multiverse that outlives its driver needs a vault; name a file or a PostgreSQL URL.")
-        return None
-    _a(str, name, "name")
-    text = str(_a((str, Path), vault, "vault"))
-    if "://" not in text:
-        text = str(Path(text).absolute())  # the clock's process may stand elsewhere
-    if not name:
-        raise SettingsError("a multiverse with a vault needs a name, by which the vault knows it; give name=….")
-    return name, text
-
-
-def _encoded(values: Mapping[str, Any] | None, what: str) -> bytes:
-    try:
-        return bounded(_map(values, what), what) if values else encode({})
-    except ValueError as error:
-        raise CommandRefusedError(f"{what} cannot be used: {error}.") from None
-
-
-def _a(kind: type[T] | tuple[type[Any], ...], value: object, what: str) -> T:
-    """`value`, if it is of that kind."""
-    if not isinstance(value, kind):
-        names = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
-        raise CommandRefusedError(f"{what} must be of type {names}, not {value!r:.80}.")
-    return cast(T, value)
-
-
-def _map(values: object, what: str) -> dict[str, Any]:
-    if values is not None and not isinstance(values, Mapping):
-        raise CommandRefusedError(f"{what} must be a map, not {values!r:.80}.")
-    return dict(values or {})
-
-
-def _texts(values: object, what: str) -> tuple[str, ...]:
-    if not isinstance(values, list | tuple | set | frozenset) or not all(isinstance(one, str) for one in values):
-        raise CommandRefusedError(f"{what} must be a list of texts, not {values!r:.80}.")
-    return tuple(sorted(values) if isinstance(values, set | frozenset) else values)

@@ -25,7 +25,7 @@ from actors.core.kernel.errors import (
 from actors.core.players.rosters import effective_roster
 from orchestration import CrossGameEvent, InventoryItem, Multiverse, RealmCoordinate
 from orchestration.main import run
-from orchestration.multiverse import LANES
+from orchestration.openings import LANES
 
 RING = "small:Ring"
 REALMS = [Path(__file__).parents[1] / "realms"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from processes import alive, until
 
+from actors.clocks import CLOCK
 from orchestration import Multiverse
 from orchestration.main import run
 
@@ -78,6 +79,47 @@ def test_the_same_tree_as_in_one_process(tmp_path, lane):
         mv.kill("ring_0")
         mv.run(1)
         assert [one["member_id"] for one in mv.recoveries()] == ["ring_0"]
+
+
+def forked(mv, kills=()):
+    """A life with forks in forks, modified, from the past, and dropped again; whoever is named dies on the way."""
+    rings = ["ring_0", "ring_1"]
+    for ring, after in zip(rings, reversed(rings), strict=True):
+        mv.register_game(ring, RING, params={"next_realm": after, "shouts": True})
+    mv.command("ring_0", "send", {"target": "ring_1"})
+    mv.run(4)
+    first, second = mv.fork(rings, modifications=[{}, {"ring_1.ring.luck": 500}])
+    mv.run(2)
+    assert mv.drop_fork(second) == ["ring_0~2", "ring_1~2"]
+    [deeper] = mv.fork(list(first.realms.values()), divergent=True)
+    [deepest] = mv.fork([deeper["ring_1"]])
+    for member_id in kills:
+        mv.kill(member_id)
+        mv.run(1)
+    mv.run(3 - len(kills))
+    [then] = mv.fork(["ring_0"], control_tick=3)
+    mv.run(2)
+    assert all(held == due for held, due in mv.audit()["conservation"].values())
+    games = {game["realm_id"]: game["digest"] for game in mv.get_multiverse_state()["games"]}
+    assert [games[first[ring]] for ring in rings] == [games[ring] for ring in rings]
+    assert len({games[one] for one in ("ring_1", deeper["ring_1"], deepest["ring_1"])}) == 3
+    assert games[then["ring_0"]] != games["ring_0"]
+    return mv.digest(), mv.digest_chain()
+
+
+@pytest.mark.parametrize("lane", ["zmq", pytest.param("ray", marks=pytest.mark.soak)])
+def test_forks_are_the_same_as_in_one_process_whoever_dies(tmp_path, lane):
+    where = {"name": "home", "realm_paths": [REALMS]}
+    with Multiverse(7, engine="local", vault=tmp_path / "local.sqlite", **where) as mv:
+        expected = forked(mv)
+    with Multiverse(7, engine="ray", lane=lane, vault=tmp_path / "ray.sqlite", **where) as mv:
+        assert forked(mv, kills=("ring_1~1", CLOCK, "ring_1~4")) == expected
+        assert {one["member_id"] for one in mv.recoveries()} >= {"ring_1~1", "ring_1~4", CLOCK}
+        processes = {one["process_id"] for one in mv.members()}
+        for fork in mv.forks():
+            mv.drop_fork(fork)
+        gone = processes - {one["process_id"] for one in mv.members()}
+        until(lambda: not any(alive(one) for one in gone))
 
 
 def test_whoever_dies_while_all_goes_back_it_happens_once_or_not_at_all(tmp_path):
@@ -166,6 +208,20 @@ def test_from_a_shell(tmp_path, capsys, monkeypatch):
             "├── mine at 0  at first",
             "└── other  2 … 2",
         ]
+        assert soulfra("fork", "tree", "--realm", "a", "--vary", "a.ring.luck=1,2") == "fork 1: a~1\nfork 2: a~2\n"
+        late = json.loads(soulfra("fork", "tree", "--realm", "a", "--at", 2, "--divergent", "--json"))
+        assert late == {"name": "tree", "forks": [{"fork": 3, "realms": {"a": "a~3"}}]}
+        assert soulfra("fork", "tree", "--drop", 1, "--drop", 3) == "fork 2: a~2\n"
+        for wrong, says in (
+            (["--realm", "a", "--drop", "2"], "give either --realm"),
+            (["--at", "2"], "say with --realm"),
+            (["--realm", "a", "--vary", "x=1", "--table", "t"], "give either --vary"),
+            (["--realm", "b"], "no realm 'b' is registered"),
+            (["--drop", "7"], "there is no fork 7; there are 2"),
+        ):
+            assert run(["fork", "tree", *wrong]) == 2
+            assert says in capsys.readouterr().err
+        assert soulfra("fork", "tree", "--drop", 2) == "tree has no forks\n"
         assert run(["revert", "tree", "--to", "77"]) == 2
         assert "reaches from control tick 0 to 5" in capsys.readouterr().err
     finally:

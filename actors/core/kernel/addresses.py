@@ -17,6 +17,8 @@ OUTSIDE = "@outside"
 
 PLAYERS = "@players"
 """The id of the player registry."""
+PLAYER_ROSTER = "player_roster"
+"""The event by which the registry tells a realm who is there: `{players: [as in player_arrived]}`; replaces the roster."""
 
 
 def checked_part(value: object, what: str) -> str:

@@ -9,6 +9,9 @@ import msgspec
 from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.errors import error_from
 
+STATE_BYTES_MAX = 12 << 20
+"""Of what a command may hold of members' states: it is part of the journal, whose rows have 16 MiB."""
+
 
 class MemberSpec(msgspec.Struct, frozen=True):
     """How to make a member.
@@ -118,9 +121,35 @@ class RevertGame(msgspec.Struct, frozen=True, tag=True):
     entangled: tuple[str, ...] = ()
 
 
+class ForkGames(msgspec.Struct, frozen=True, tag=True):
+    """Copies realms into closed domains of their own; see `domains.py`.
+
+    Attributes:
+        realm_ids: whom; of one domain.
+        count: how many copies of all of them.
+        divergent: whether the copies draw by lineages of their own; else they draw as their origins do.
+        modifications: for each copy, encoded changes by realm id; see `modifications.py`.
+        past: the encoded `Cut` of what they were; empty copies what they are now, which every replay finds again.
+    """
+
+    realm_ids: tuple[str, ...]
+    count: int = 1
+    divergent: bool = False
+    modifications: tuple[dict[str, bytes], ...] = ()
+    past: bytes = b""
+
+
+class DropFork(msgspec.Struct, frozen=True, tag=True):
+    """Ends a closed domain: all of its members are gone."""
+
+    fork: int
+
+
 ClockCommand = (
     SetDelay
     | RevertGame
+    | ForkGames
+    | DropFork
     | RegisterGame
     | RemoveGame
     | RestartGame

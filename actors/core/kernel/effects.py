@@ -10,6 +10,7 @@ import msgspec
 
 from actors.core.kernel.commands import MemberSpec
 from actors.core.kernel.members import Birth, Grant
+from actors.core.kernel.messages import Checkpoint
 
 
 class Lost(msgspec.Struct, frozen=True, gc=False):
@@ -47,6 +48,35 @@ class Spawn(msgspec.Struct, frozen=True, gc=False):
     spec: MemberSpec
 
 
+class Newcomer(msgspec.Struct, frozen=True, gc=False):
+    """A member to be made that has lived already: its id, what it was told at its birth, and its state."""
+
+    member_id: str
+    birth: Birth
+    spec: MemberSpec
+    checkpoint: Checkpoint
+
+
+class Populate(msgspec.Struct, frozen=True, gc=False):
+    """Make these members, all at once. Comes to a map of member id to `Embodied` or `Refused`."""
+
+    newcomers: tuple[Newcomer, ...]
+
+
+class Captured(msgspec.Struct, frozen=True, gc=False):
+    """What another member can be made from that equals this one."""
+
+    birth: Birth
+    spec: MemberSpec
+    checkpoint: Checkpoint
+
+
+class Capture(msgspec.Struct, frozen=True, gc=False):
+    """Say what these members are at this boundary. Comes to a map of member id to `Captured` or `Refused`."""
+
+    member_ids: tuple[str, ...]
+
+
 class Rebuild(msgspec.Struct, frozen=True, gc=False):
     """Let a member whose turn was discarded stand at the boundary before it. Comes to an `Outbox`, `Refused` or `Lost`."""
 
@@ -60,7 +90,7 @@ class Dispose(msgspec.Struct, frozen=True, gc=False):
     member_id: str
 
 
-Effect = Exchange | Spawn | Rebuild | Dispose
+Effect = Exchange | Spawn | Populate | Capture | Rebuild | Dispose
 
 T = TypeVar("T")
 Script = Generator[Effect, Any, T]

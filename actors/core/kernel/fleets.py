@@ -10,11 +10,24 @@ to lose patience. So it is the same logic on every lane, the seeded ones of the 
 """
 
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from actors.core.kernel.commands import MemberSpec
-from actors.core.kernel.effects import Dispose, Effect, Exchange, Lost, Rebuild, Refused, Script, Spawn, T
+from actors.core.kernel.effects import (
+    Capture,
+    Captured,
+    Dispose,
+    Effect,
+    Exchange,
+    Lost,
+    Populate,
+    Rebuild,
+    Refused,
+    Script,
+    Spawn,
+    T,
+)
 from actors.core.kernel.errors import EngineError, ProtocolError, SoulfraError, UnknownMemberError
 from actors.core.kernel.keeping import RESEND_AFTER_S, Kept, KeptTable, Recovery, Waiting
 from actors.core.kernel.lanes import Beat, Died, Heard, Lane, Rejoined, Signal, Whereabouts
@@ -87,7 +100,11 @@ class Fleet:
             case Exchange(grants, occasion):
                 return self._exchange(grants, occasion)
             case Spawn(birth, spec):
-                return self._spawn(Kept(birth, spec))
+                return self._spawn([Kept(birth.member_id, birth, spec)])[birth.member_id]
+            case Populate(newcomers):
+                return self._spawn([Kept(one.member_id, one.birth, one.spec, one.checkpoint) for one in newcomers])
+            case Capture(member_ids):
+                return self._captured(member_ids)
             case Rebuild(member_id, occasion):
                 if (reason := self.decided.get((member_id, occasion))) is not None:  # a replay: it was lost here
                     return Lost(reason)
@@ -179,19 +196,21 @@ class Fleet:
 
     # ---------------------------------------------------------------------------------------------------- embodying
 
-    def _spawn(self, kept: Kept) -> Embodied | Refused:
-        self._kept[kept.member_id] = kept
-        kept.newborn = True
-        self._awaited[kept.member_id] = kept
-        try:
-            self._embody(kept)
-        except SoulfraError as error:
-            self._settle(kept, Refused(error.code, error.message))
-        outcome = self._gather()[kept.member_id]
-        kept.newborn = False
-        if isinstance(outcome, Refused):
-            self._dispose(kept.member_id)
-        return outcome  # type: ignore[no-any-return]
+    def _spawn(self, newborn: list[Kept]) -> dict[str, Embodied | Refused]:
+        for kept in newborn:
+            self._kept[kept.member_id] = kept
+            kept.newborn = True
+            self._awaited[kept.member_id] = kept
+            try:
+                self._embody(kept)
+            except SoulfraError as error:
+                self._settle(kept, Refused(error.code, error.message))
+        outcomes = self._gather()
+        for kept in newborn:
+            kept.newborn = False
+            if isinstance(outcomes[kept.member_id], Refused):
+                self._dispose(kept.member_id)
+        return outcomes
 
     def _embody(self, kept: Kept) -> None:
         """Gives a member a host and tells it what the member was."""
@@ -215,7 +234,8 @@ class Fleet:
         kept.embodying = 0
         if kept.newborn:
             kept.newborn, kept.standing = False, True
-            kept.contract, kept.spec, kept.checkpoint = embodied.contract, embodied.spec, embodied.checkpoint
+            kept.contract, kept.spec = embodied.contract, embodied.spec
+            kept.checkpoint = kept.checkpoint or embodied.checkpoint
             self._settle(kept, embodied)
             return
         if kept.differs(embodied):
@@ -338,14 +358,28 @@ class Fleet:
 
     def checkpoint(self) -> None:
         """Takes a checkpoint of every member that can be captured, at this boundary: nothing before is lived again."""
+        self._checkpoint(self._kept.values())
+
+    def _checkpoint(self, members: Iterable[Kept]) -> None:
         now = self._lane.now_s()
-        for kept in self._kept.values():
+        for kept in members:
             if kept.standing and kept.since and kept.contract.recovery == CAPTURED:
                 self._requests += 1
                 kept.ask(self._requests, self._lane.pack(Stand(self._requests, checkpoint=True)), now)
                 self._awaited[kept.member_id] = kept
                 self._lane.send(kept.host_id, kept.parcel)
         self._gather()
+
+    def _captured(self, member_ids: Iterable[str]) -> dict[str, Captured | Refused]:
+        members = [self._kept[member_id] for member_id in member_ids]
+        self._checkpoint(members)
+        found: dict[str, Captured | Refused] = {}
+        for kept in members:
+            if kept.checkpoint is None or kept.since:
+                found[kept.member_id] = Refused(EngineError.code, f"{kept.member_id} cannot be captured now.")
+            else:
+                found[kept.member_id] = Captured(kept.birth, kept.spec, kept.checkpoint)
+        return found
 
     def restore(self, tables: Mapping[str, KeptTable]) -> None:
         """Brings back every member that was written down, all at once. One that nothing brings back is lost.
@@ -354,7 +388,7 @@ class Fleet:
             EngineError: one of them cannot be brought back.
         """
         before = self.recoveries.copy()
-        self._kept = {member_id: Kept.of(table) for member_id, table in tables.items()}
+        self._kept = {member_id: Kept.of(member_id, table) for member_id, table in tables.items()}
         for kept in self._kept.values():
             kept.reason, kept.died_at = RESTARTED, self._lane.now_s()
             if not kept.recoverable:

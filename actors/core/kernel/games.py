@@ -4,6 +4,9 @@ from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import RegisterGame
 from actors.core.kernel.members import Contract, Failure, Outbox
 
+HOME = 0
+"""The domain of all members that are no copies."""
+
 OFFLINE = "offline"
 BOOTING = "booting"
 RUNNING = "running"
@@ -22,10 +25,15 @@ class Seated:
         contract: what it promises.
         status: how it stands.
         registration: what a realm was registered with; None for the kernel's own members.
+        role: what it is called among those whom it hears: its id, or for a copy the id of its origin.
+        domain: the closed domain it lives in; `HOME` unless it is a copy.
     """
 
-    def __init__(self, contract: Contract, status: Outbox, registration: RegisterGame | None) -> None:
+    def __init__(
+        self, contract: Contract, status: Outbox, registration: RegisterGame | None, role: str, domain: int = HOME
+    ) -> None:
         self.contract = contract
+        self.role, self.domain = role, domain
         self.registration = registration
         self.period = 1 if registration is None else registration.period
         self.state = BOOTING

@@ -110,10 +110,10 @@ class Kept:
         deaths: of hosts, within the present question.
     """
 
-    def __init__(self, birth: Birth, spec: MemberSpec) -> None:
-        self.birth = birth
+    def __init__(self, member_id: str, birth: Birth, spec: MemberSpec, checkpoint: Checkpoint | None = None) -> None:
+        self.birth = birth  # a copy is told the id of its origin
         self.spec = spec
-        self.member_id = birth.member_id
+        self.member_id = member_id
         self.contract = UNBORN
         self.host_id = self.lost = self.reason = ""
         self.standing = self.newborn = False
@@ -121,7 +121,7 @@ class Kept:
         self.parcel: Any = None
         self._grants: tuple[Grant, ...] = ()
         self.since: list[Any] = []
-        self.checkpoint: Checkpoint | None = None
+        self.checkpoint = checkpoint
         self._digests: list[bytes] = []
         self._since_bytes = self._since_grants = 0
         self._worked_s = self._checkpoint_s = 0.0
@@ -213,17 +213,18 @@ class Kept:
         )
 
     @classmethod
-    def of(cls, table: KeptTable) -> "Kept":
+    def of(cls, member_id: str, table: KeptTable) -> "Kept":
         """A member that was written down; it has no host yet."""
-        kept = cls(table.birth, table.spec)
-        kept.contract, kept.checkpoint = table.contract, table.checkpoint
+        kept = cls(member_id, table.birth, table.spec, table.checkpoint)
+        kept.contract = table.contract
         kept.since, kept._digests = list(table.since), list(table.digests)
         kept._since_bytes, kept._since_grants = sum(map(len, kept.since)), len(kept.since)
         return kept
 
     def embodiment(self, request: int) -> Embodiment:
         """What a host has to be told to make it, or to bring it back."""
-        return Embodiment(request, self.birth, self.spec, not self.newborn, self.checkpoint, tuple(self.since))
+        again = not self.newborn or self.checkpoint is not None
+        return Embodiment(request, self.birth, self.spec, again, self.checkpoint, tuple(self.since))
 
     def differs(self, embodied: Embodied) -> bool:
         """Whether what was brought back has lived another life than the one it was told to repeat."""

@@ -1,7 +1,7 @@
 """The post: events under way, subscriptions and dead letters. Who gets what, and what happens to mail for nobody."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -209,6 +209,21 @@ class Post:
         for event in gone.values():  # each once, however many were to hear it
             self.bury(event, event.target, reason, control_tick)
         return list(gone)
+
+    def put(self, member_id: str, events: Iterable[Event]) -> None:
+        """Lets events have arrived for a member."""
+        if found := list(events):
+            self._mailboxes.setdefault(member_id, []).extend(found)
+
+    def cut(self, member_ids: Collection[str]) -> tuple[list[Event], dict[str, list[Event]]]:
+        """What concerns some members: what they have sent or will hear of what is under way, and what waits for them."""
+        calendar = [
+            event
+            for control_tick in sorted(self._calendar)
+            for event in order(self._calendar[control_tick])
+            if event.source in member_ids or not set(self._receivers(event)).isdisjoint(member_ids)
+        ]
+        return calendar, {one: order(self._mailboxes[one]) for one in sorted(member_ids) if one in self._mailboxes}
 
     def in_flight(self) -> Iterator[Event]:
         """Everything under way, in order of delivery and source: the calendar, then what waits in mailboxes."""

@@ -17,6 +17,8 @@ from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.commands import (
     ClockCommand,
     Decision,
+    DropFork,
+    ForkGames,
     MemberCommand,
     MemberSpec,
     QueueEvent,
@@ -42,12 +44,12 @@ from actors.core.kernel.errors import (
     error_from,
 )
 from actors.core.kernel.events import DELIVER_AT_MAX, Event, checked_carries, event_digest
-from actors.core.kernel.games import BOOTING, Seated
+from actors.core.kernel.forking import Forking
+from actors.core.kernel.games import BOOTING, HOME, Seated
 from actors.core.kernel.members import CAPTURED, NONE, Birth, Command, Failure
 from actors.core.kernel.messages import Embodied
 from actors.core.kernel.modifications import BECOME, MODIFY
 from actors.core.kernel.settings import LOOKAHEAD_MAX
-from actors.core.kernel.ticking import Ticking
 
 PERIOD_CONTROL_TICKS_MAX = 1_000_000
 REPLIES_KEPT_MAX = 10_000
@@ -58,7 +60,7 @@ SEQUENCES_PER_LIFE = 1 << 40
 """A member that takes a removed one's id begins its numbers above all that the other can have used."""
 
 
-class Sequencer(Ticking):
+class Sequencer(Forking):
     """All rules of the clock: control ticks, and commands at the boundaries between them."""
 
     def command_script(self, command: ClockCommand, command_id: str = "") -> Script[Reply]:
@@ -92,19 +94,24 @@ class Sequencer(Ticking):
                 return (yield from self._restart(command))
             case RevertGame():
                 return (yield from self._revert(command))
+            case ForkGames():
+                return (yield from self._fork(command))
+            case DropFork():
+                return (yield from self._drop(command))
             case Subscribe():
-                handles = self._game(command.realm_id).contract.handles
+                seated = self._game(command.realm_id)
+                handles = seated.contract.handles
                 self._declared(command.event_type)
                 if command.event_type not in handles:
                     raise EventRefusedError(
                         f"{command.realm_id} does not handle {command.event_type!r}; it handles {', '.join(sorted(handles))}."
                     )
                 self._journal(command)
-                self.post.subscribe(command.realm_id, command.event_type)
+                self.posts[seated.domain].subscribe(seated.role, command.event_type)
             case Unsubscribe():
-                self._game(command.realm_id)
+                seated = self._game(command.realm_id)
                 self._journal(command)
-                self.post.unsubscribe(command.realm_id, command.event_type)
+                self.posts[seated.domain].unsubscribe(seated.role, command.event_type)
             case SetDelay():
                 self._set_delay(command)
             case QueueEvent():
@@ -116,12 +123,12 @@ class Sequencer(Ticking):
                 return (yield from self._command_round(seated, command.member_id, command.verb, command.payload))
         return None
 
-    def _journal(self, command: ClockCommand) -> None:
-        self._note(command, None, self._command_id)
-
     def _set_delay(self, command: SetDelay) -> None:
-        for member_id in (command.source, command.target):
-            self._member(member_id)
+        source, target = self._member(command.source), self._member(command.target)
+        if source.domain != target.domain:
+            raise CommandRefusedError(
+                f"nothing goes from {command.source} to {command.target}: a fork's wall is between."
+            )
         delay = command.control_ticks
         if isinstance(delay, bool) or not isinstance(delay, int) or not 0 <= delay <= LOOKAHEAD_MAX:
             raise CommandRefusedError(
@@ -129,16 +136,10 @@ class Sequencer(Ticking):
                 f"own, not {delay!r}."
             )
         self._journal(command)
-        self.post.delays.pop((command.source, command.target), None)
+        delays = self.posts[source.domain].delays
+        delays.pop((source.role, target.role), None)
         if delay:
-            self.post.delays[command.source, command.target] = delay
-
-    def _game(self, realm_id: str) -> Seated:
-        seated = self.members.get(realm_id)
-        if seated is None or not seated.is_game:
-            known = ", ".join(self.games) or "none yet"
-            raise UnknownMemberError(f"no realm {realm_id!r} is registered; registered: {known}.")
-        return seated
+            delays[source.role, target.role] = delay
 
     def _commandable(self, member_id: str, verb: str) -> Seated:
         seated = self._member(member_id)
@@ -183,7 +184,7 @@ class Sequencer(Ticking):
         return Birth(member_id, settings.seed, member_id, local_ticks, settings.cascade_depth_max, first_sequence)
 
     def _seat(self, member_id: str, spawned: Embodied, command: RegisterGame | None) -> Seated:
-        seated = Seated(spawned.contract, spawned.status, command)
+        seated = Seated(spawned.contract, spawned.status, command, member_id)
         self.members[member_id] = seated
         self.totals.ledger.update(seated.totals)
         return seated
@@ -236,14 +237,12 @@ class Sequencer(Ticking):
                 f"restart {PLAYERS} first."
             )
         self._journal(command)
-        moved = yield from self._ask_players(
-            "evacuate", {"realm_id": command.realm_id, "target_realm": command.players_to}
-        )
+        moved: Plain = []
+        if seated.domain == HOME:  # nobody is in a copy
+            evacuated = {"realm_id": command.realm_id, "target_realm": command.players_to}
+            moved = yield from self._ask_players("evacuate", evacuated)
         yield Dispose(command.realm_id)
-        del self.members[command.realm_id]
-        self.removals[command.realm_id] += 1
-        self.post.remove(command.realm_id, self.control_tick)
-        self.totals.ledger.subtract(seated.totals)
+        self._leave(command.realm_id)
         return {"realm_id": command.realm_id, "players_moved": moved or []}
 
     def _restart(self, command: RestartGame) -> Script[Plain]:
@@ -268,7 +267,7 @@ class Sequencer(Ticking):
         seated.stand(status)
         seated.number = status.number  # of a grant in which its host died for good it knows nothing
         seated.state, seated.error = BOOTING, None
-        if seated.is_game:
+        if seated.is_game and seated.domain == HOME:
             yield from self._ask_players("resend_roster", {"realm_id": command.realm_id})
         return {"realm_id": command.realm_id, "local_tick": seated.local_tick}
 
@@ -284,8 +283,10 @@ class Sequencer(Ticking):
         self._journal(command)
         payload = encode({"document": command.document, "local_tick": command.local_tick})
         became = yield from self._command_round(seated, realm_id, BECOME, payload)
-        dropped = self.post.withdraw(realm_id, f"{realm_id} went back in time", self.control_tick)
-        yield from self._ask_players("resend_roster", {"realm_id": realm_id})
+        post, why = self.posts[seated.domain], f"{realm_id} went back in time"
+        dropped = post.withdraw(seated.role, why, self.control_tick)
+        if seated.domain == HOME:
+            yield from self._ask_players("resend_roster", {"realm_id": realm_id})
         return {"realm_id": realm_id, **became, "dropped": dropped, "entangled": list(command.entangled)}
 
     def _ask_players(self, verb: str, arguments: Mapping[str, Plain]) -> Script[Plain]:
@@ -297,7 +298,7 @@ class Sequencer(Ticking):
 
     def _command_round(self, seated: Seated, member_id: str, verb: str, payload: bytes) -> Script[Plain]:
         if verb in seated.contract.told_realms:
-            realms = {realm_id: game.state for realm_id, game in self.games.items()}
+            realms = {realm_id: game.state for realm_id, game in self.games.items() if game.domain == HOME}
             payload = encode({**decode(payload), "realms": realms})
         command = Command(f"@command#{self.position}", verb, payload)
         grant = self._grant(seated, self.control_tick, 0, (), (command,), False)
@@ -305,7 +306,7 @@ class Sequencer(Ticking):
         outboxes = yield from self._exchange({member_id: grant})
         if isinstance(outbox := self._settle(member_id, seated, grant, outboxes[member_id]), Failure):
             raise MemberError(f"{member_id} failed in {verb!r} and is in error now: {outbox.message}.")
-        self._send(outbox.events)
+        self._send(outbox.events, seated.domain)
         result = outbox.results[0]
         if result.error_code:
             raise error_from(result.error_code, result.error_message)
@@ -313,14 +314,14 @@ class Sequencer(Ticking):
 
     def _queue(self, command: QueueEvent) -> Plain:
         deliver_at = self.control_tick + 1 if command.deliver_at is None else command.deliver_at
-        self._check_outside(command, deliver_at)
+        addressed = self._check_outside(command, deliver_at)
         position = self.position + 1
         event_id = command.event_id or f"{OUTSIDE}#{position}"
         event = Event(
             event_id,
             OUTSIDE,
             position,
-            command.target,
+            None if addressed is None else addressed.role,
             command.event_type,
             command.payload,
             self.control_tick,
@@ -341,10 +342,11 @@ class Sequencer(Ticking):
                 del self.outside_ids[next(iter(self.outside_ids))]
         self.outside_chain = fold(self.outside_chain, event_id.encode())
         self.totals.ledger.update(dict(command.carries))
-        self._send([event])
+        self._send([event], HOME if addressed is None else addressed.domain)
         return {"event_id": event_id, "deliver_at": deliver_at}
 
-    def _check_outside(self, command: QueueEvent, deliver_at: int) -> None:
+    def _check_outside(self, command: QueueEvent, deliver_at: int) -> Seated | None:
+        """Whom it is for; None is for all subscribers."""
         if command.event_id in self.outside_ids:
             raise EventRefusedError(f"an event with id {command.event_id!r} was queued before; ids are used once.")
         if "#" in command.event_id:
@@ -367,7 +369,7 @@ class Sequencer(Ticking):
             if command.carries:
                 raise EventRefusedError("a broadcast cannot carry quantities; name a target.")
             self._declared(command.event_type)
-            return
+            return None
         target = self.members.get(command.target)
         if target is None:
             raise UnknownMemberError(
@@ -376,3 +378,4 @@ class Sequencer(Ticking):
         if command.event_type not in target.contract.handles:
             handles = ", ".join(sorted(target.contract.handles)) or "none"
             raise EventRefusedError(f"{command.target} does not handle {command.event_type!r}; it handles {handles}.")
+        return target

@@ -9,8 +9,9 @@ from collections import Counter
 import msgspec
 
 from actors.core.kernel.commands import RegisterGame, Reply
+from actors.core.kernel.domains import Domain
 from actors.core.kernel.errors import ProtocolError
-from actors.core.kernel.games import Seated
+from actors.core.kernel.games import HOME, Seated
 from actors.core.kernel.members import Contract, Failure, Outbox
 from actors.core.kernel.postings import PostTable
 from actors.core.kernel.sequencing import Sequencer
@@ -26,6 +27,16 @@ class SeatedTable(msgspec.Struct, frozen=True):
     state: str
     error: Failure | None
     number: int
+    role: str = ""
+    domain: int = HOME
+
+
+class DomainTable(msgspec.Struct, frozen=True):
+    """One `Domain`, and what is under way in it."""
+
+    members: dict[str, str]
+    lineages: dict[str, str]
+    post: PostTable
 
 
 class Tables(msgspec.Struct, frozen=True):
@@ -45,6 +56,8 @@ class Tables(msgspec.Struct, frozen=True):
     outside_chain: bytes
     removals: dict[str, int]
     replies: dict[str, Reply]
+    forks: int = 0
+    domains: dict[int, DomainTable] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -70,6 +83,11 @@ def tables_of(sequencer: Sequencer) -> bytes:
             sequencer.outside_chain,
             dict(sequencer.removals),
             sequencer.replies,
+            sequencer.forks,
+            {
+                number: DomainTable(domain.members, domain.lineages, sequencer.posts[number].table())
+                for number, domain in sequencer.domains.items()
+            },
         )
     )
 
@@ -85,7 +103,7 @@ def restore_tables(sequencer: Sequencer, document: bytes) -> None:
     except ValueError as error:
         raise ProtocolError(f"the clock's tables cannot be read: {error}.") from None
     sequencer.control_tick, sequencer.position, sequencer.chain = tables.control_tick, tables.position, tables.chain
-    sequencer.members = {member_id: _seated(table) for member_id, table in tables.members.items()}
+    sequencer.members = {member_id: _seated(member_id, table) for member_id, table in tables.members.items()}
     sequencer.post.restore(tables.post)
     totals = sequencer.totals
     totals.ledger = Counter({quantity: int(amount) for quantity, amount in tables.ledger.items()})
@@ -95,6 +113,12 @@ def restore_tables(sequencer: Sequencer, document: bytes) -> None:
     sequencer.outside_ids, sequencer.outside_chain = dict.fromkeys(tables.outside_ids), tables.outside_chain
     sequencer.removals = Counter(tables.removals)
     sequencer.replies = tables.replies
+    sequencer.forks = tables.forks
+    for number, domain in tables.domains.items():
+        traces_max = sequencer.settings.traces_max
+        sequencer.domains[number] = Domain(number, domain.members, domain.lineages, traces_max)
+        sequencer.posts[number] = sequencer.new_post()
+        sequencer.posts[number].restore(domain.post)
 
 
 def _table(seated: Seated) -> SeatedTable:
@@ -106,12 +130,20 @@ def _table(seated: Seated) -> SeatedTable:
         totals=dict(seated.totals),
     )
     return SeatedTable(
-        seated.contract, status, seated.digest, seated.registration, seated.state, seated.error, seated.number
+        seated.contract,
+        status,
+        seated.digest,
+        seated.registration,
+        seated.state,
+        seated.error,
+        seated.number,
+        seated.role,
+        seated.domain,
     )
 
 
-def _seated(table: SeatedTable) -> Seated:
-    seated = Seated(table.contract, table.status, table.registration)
+def _seated(member_id: str, table: SeatedTable) -> Seated:
+    seated = Seated(table.contract, table.status, table.registration, table.role or member_id, table.domain)
     seated.digest = table.digest
     seated.state, seated.error, seated.number = table.state, table.error, table.number
     return seated

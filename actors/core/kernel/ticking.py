@@ -14,10 +14,11 @@ from actors.core.kernel.cascades import Cascades
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import Boundary, ClockCommand, Decision, JournalEntry, Reply
 from actors.core.kernel.digests import NO_DIGEST, digest_of, fold, multiverse_digest
+from actors.core.kernel.domains import FORKED, Domain
 from actors.core.kernel.effects import Exchange, Lost, Script
 from actors.core.kernel.errors import UnknownMemberError
 from actors.core.kernel.events import Event, order
-from actors.core.kernel.games import BOOTING, ERROR, RUNNING, Seated
+from actors.core.kernel.games import BOOTING, ERROR, HOME, RUNNING, Seated
 from actors.core.kernel.members import Command, Failure, Grant, Outbox
 from actors.core.kernel.postings import Post
 from actors.core.kernel.settings import LOOKAHEAD_MAX, Settings
@@ -84,7 +85,10 @@ class Ticking:
         self.position = 0
         self.chain = NO_DIGEST
         self.members: dict[str, Seated] = {}
-        self.post = Post(settings.inbox_events_max, settings.dead_letters_max, settings.lookahead_control_ticks)
+        self.post = self.new_post()
+        self.posts = {HOME: self.post}
+        self.domains: dict[int, Domain] = {}
+        self.forks = 0  # the highest number that a domain has had
         self.journal: list[JournalEntry] = []
         self.totals = Totals()
         self.cascades = Cascades(settings.traces_max)
@@ -109,15 +113,27 @@ class Ticking:
         """The realms, by id in order; the kernel's own members left out."""
         return {member_id: seated for member_id, seated in sorted(self.members.items()) if seated.is_game}
 
+    def new_post(self) -> Post:
+        """A post for a domain: nothing is under way."""
+        settings = self.settings
+        return Post(settings.inbox_events_max, settings.dead_letters_max, settings.lookahead_control_ticks)
+
+    def posts_ahead(self) -> dict[int, Post]:
+        """Copies of all posts, in which one can look at what will be delivered in the coming control ticks."""
+        return {domain: post.ahead() for domain, post in self.posts.items()}
+
     def conservation(self) -> dict[str, tuple[int, int]]:
         """For each conserved quantity: what there is (in members, under way, in dead letters) and what there should be."""
-        present = self.post.carried()
+        present: Counter[str] = Counter()
+        for post in self.posts.values():
+            present.update(post.carried())
         for seated in self.members.values():
             present.update(seated.totals)
         expected = Counter(self.totals.ledger)
         expected.update(dict.fromkeys(present, 0))
-        for name, amount in self.post.lost.items():
-            expected[name] -= amount
+        for post in self.posts.values():
+            for name, amount in post.lost.items():
+                expected[name] -= amount
         return {name: (present[name], expected[name]) for name in sorted(expected)}
 
     def in_flight_to(self, member_id: str) -> list[Event]:
@@ -126,7 +142,8 @@ class Ticking:
         Raises:
             UnknownMemberError: no such member.
         """
-        return self.post.in_flight_to(member_id, self.control_tick, self._member(member_id).period)
+        seated = self._member(member_id)
+        return self.posts[seated.domain].in_flight_to(seated.role, self.control_tick, seated.period)
 
     def transit_digest(self) -> bytes:
         """The digest of everything that is no member's state."""
@@ -136,7 +153,16 @@ class Ticking:
             self.outside_chain,
             encode(sorted((name, str(amount)) for name, amount in self.totals.ledger.items())),  # sums outgrow 64 bits
             encode(sorted(self.removals.items())),
+            *self._domains_digested(),
         )
+
+    def _domains_digested(self) -> list[bytes]:
+        """What the digest covers of closed domains; nothing where there never was one."""
+        found = [
+            digest_of(encode(domain.identity()), self.posts[number].digest())
+            for number, domain in sorted(self.domains.items())
+        ]
+        return [encode(self.forks), *found] if self.forks else []
 
     def _identities(self) -> bytes:
         """What the digest covers of the members besides their states, encoded; seldom another than at the last boundary."""
@@ -159,15 +185,16 @@ class Ticking:
 
     def _least_delay(self) -> int:
         least = LOOKAHEAD_MAX
-        for source_id, source in self.members.items():
+        for source in self.members.values():
             emits = source.contract.emits
             if not emits:
                 continue
-            if self.post.has_subscribers(emits):
-                least = min(least, self.post.delay(source_id, None))
-            for target_id, target in self.members.items():
-                if not emits.isdisjoint(target.contract.handles):
-                    least = min(least, self.post.delay(source_id, target_id))
+            post = self.posts[source.domain]
+            if post.has_subscribers(emits):
+                least = min(least, post.delay(source.role, None))
+            for target in self.members.values():
+                if target.domain == source.domain and not emits.isdisjoint(target.contract.handles):
+                    least = min(least, post.delay(source.role, target.role))
         return least
 
     # ----------------------------------------------------------------------------------------------- control tick
@@ -176,7 +203,7 @@ class Ticking:
         """One control tick."""
         tick = self.control_tick + 1
         digest_due = tick % self.settings.digest_interval_control_ticks == 0
-        self.deliver(tick, self.post)
+        self.deliver(tick, self.posts)
         grants = self._grants(tick, digest_due)
         self._occasion = occasion_of(tick)
         outboxes = yield from self._exchange(grants)
@@ -207,9 +234,10 @@ class Ticking:
         flows: dict[tuple[str, str, str], int] = {}
         totals = self.totals
         for member_id, grant in grants.items():
-            if grant.inbox and self.members[member_id].error is None:
+            seated = self.members[member_id]
+            if grant.inbox and seated.error is None:
                 for event in grant.inbox:
-                    flow = (event.source, member_id, event.event_type)
+                    flow = (self.member_id_of(event.source, seated.domain), member_id, event.event_type)
                     flows[flow] = flows.get(flow, 0) + 1
                     totals.latency_control_ticks += event.deliver_at - event.control_tick_id
         for (_, _, event_type), count in flows.items():
@@ -217,39 +245,45 @@ class Ticking:
             totals.delivered_by_type[event_type] += count
         return flows
 
-    def deliver(self, tick: int, post: Post) -> None:
-        """Puts what is due in a control tick into the mailboxes of a post."""
-        handled = {member_id: seated.contract.handles for member_id, seated in self.members.items()}
-        absent = {
-            member_id: f"it is in error: {seated.error.message}"
-            for member_id, seated in self.members.items()
-            if seated.error is not None
-        }
-        post.deliver(tick, handled, absent)
+    def member_id_of(self, role: str, domain: int) -> str:
+        """The id of whoever is called so in a domain; the role itself if nobody is."""
+        return self.domains[domain].members.get(role, role) if domain else role
+
+    def deliver(self, tick: int, posts: Mapping[int, Post]) -> None:
+        """Puts what is due in a control tick into the mailboxes of every domain's post."""
+        handled: dict[int, dict[str, frozenset[str]]] = {domain: {} for domain in posts}
+        absent: dict[int, dict[str, str]] = {domain: {} for domain in posts}
+        for seated in self.members.values():
+            handled[seated.domain][seated.role] = seated.contract.handles
+            if seated.error is not None:
+                absent[seated.domain][seated.role] = f"it is in error: {seated.error.message}"
+        for domain, post in posts.items():
+            post.deliver(tick, handled[domain], absent[domain])
 
     def _grants(self, tick: int, digest_due: bool) -> dict[str, Grant]:
         return {
             member_id: self._grant(self.members[member_id], tick, local_ticks, inbox, (), digest_due)
             for member_id, local_ticks, inbox in self.due(
-                tick, self.post, lambda member_id: digest_due and self.members[member_id].digest_stale
+                tick, self.posts, lambda member_id: digest_due and self.members[member_id].digest_stale
             )
         }
 
     def due(
-        self, tick: int, post: Post, owes_digest: Callable[[str], bool]
+        self, tick: int, posts: Mapping[int, Post], owes_digest: Callable[[str], bool]
     ) -> Iterator[tuple[str, int, tuple[Event, ...]]]:
         """Who is granted in a control tick: member id, local ticks, inbox; by id in order."""
         interval = self.settings.control_tick_interval_ticks
         for member_id, seated in sorted(self.members.items()):
             if seated.error is not None:
                 continue
+            post, role = posts[seated.domain], seated.role
             if seated.contract.event_driven:
-                local_ticks, awake = 0, post.has_mail(member_id)
+                local_ticks, awake = 0, post.has_mail(role)
             else:
                 awake = tick % seated.period == 0
                 local_ticks = interval * seated.period if awake else 0
             if awake or owes_digest(member_id):
-                yield member_id, local_ticks, post.take(member_id) if awake else ()
+                yield member_id, local_ticks, post.take(role) if awake else ()
 
     def _grant(
         self,
@@ -274,17 +308,19 @@ class Ticking:
         failures = []
         rows = []
         synced = 0
-        spoken: list[Event] = []
+        spoken: dict[int, list[Event]] = {}
         for member_id in sorted(grants):
             seated, grant = self.members[member_id], grants[member_id]
             if isinstance(outbox := self._settle(member_id, seated, grant, outboxes[member_id]), Failure):
                 failures.append((member_id, outbox.message))
                 continue
-            spoken.extend(outbox.events)
+            if outbox.events:
+                spoken.setdefault(seated.domain, []).extend(outbox.events)
             if seated.is_game and grant.local_ticks:
                 synced += 1
                 rows.append((member_id, outbox.local_tick, outbox.measures))
-        self._send(spoken)
+        for domain, events in spoken.items():
+            self._send(events, domain)
         return failures, rows, synced
 
     def _settle(self, member_id: str, seated: Seated, grant: Grant, outbox: Outbox | Lost) -> Outbox | Failure:
@@ -301,28 +337,40 @@ class Ticking:
         if outbox.ledger:
             self.totals.ledger.update(outbox.ledger)
         for trace in outbox.traces:
-            self.cascades.add(trace)
+            self.cascades_of(seated.domain).add(trace)
         return outbox
 
     def _fail(self, member_id: str, seated: Seated, grant: Grant, failure: Failure) -> Failure:
         seated.state, seated.error = ERROR, failure
         for event in grant.inbox:
-            self.post.bury(event, member_id, f"it was discarded: {failure.message}", grant.control_tick)
+            self.posts[seated.domain].bury(
+                event, seated.role, f"it was discarded: {failure.message}", grant.control_tick
+            )
         return failure
 
-    def _send(self, events: Iterable[Event]) -> None:
-        """Puts what was said on its way, in the one order; a bad send goes to the dead letters."""
-        good = []
+    def cascades_of(self, domain: int) -> Cascades:
+        """Who caused what in a domain."""
+        return self.domains[domain].cascades if domain else self.cascades
+
+    def _send(self, events: Iterable[Event], domain: int) -> None:
+        """Puts what was said in a domain on its way, in the one order; a bad send goes to the dead letters."""
+        good, post, cascades = [], self.posts[domain], self.cascades_of(domain)
         for event in order(events):
-            self.cascades.sent(event, BROADCAST if event.target is None else event.target)
+            cascades.sent(event, BROADCAST if event.target is None else event.target)
             if event.deliver_at <= self.control_tick:
                 reason = f"deliver_at {event.deliver_at} is not after control tick {self.control_tick}"
-                self.post.bury(event, event.target, reason, self.control_tick)
-            elif event.target is not None and event.target not in self.members:
-                self.post.bury(event, event.target, "no such member", self.control_tick)
+                post.bury(event, event.target, reason, self.control_tick)
+            elif event.target is not None and not self._is_in(event.target, domain):
+                reason = FORKED if self._is_in(event.target, HOME) else "no such member"
+                post.bury(event, event.target, reason, self.control_tick)
             else:
-                good.append(self.post.due(event))
-        self.post.add(good)
+                good.append(post.due(event))
+        post.add(good)
+
+    def _is_in(self, role: str, domain: int) -> bool:
+        """Whether there is somebody of that name in a domain."""
+        seated = self.members.get(self.member_id_of(role, domain))
+        return seated is not None and seated.domain == domain
 
     def _boundary_digest(self) -> tuple[dict[str, bytes], bytes, bytes]:
         members = {member_id: seated.digest for member_id, seated in self.members.items()}

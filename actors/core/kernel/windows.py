@@ -35,14 +35,14 @@ def control_ticks_script(sequencer: Sequencer, control_ticks_max: int) -> Script
 
 def _plan(sequencer: Sequencer, window: int) -> dict[str, tuple[Grant, ...]]:
     """The grants of every member in the coming control ticks, as they will be unless something fails."""
-    settings, post = sequencer.settings, sequencer.post.ahead()
+    settings, posts = sequencer.settings, sequencer.posts_ahead()
     stale = {member_id for member_id, seated in sequencer.members.items() if seated.digest_stale}
     plan: dict[str, list[Grant]] = {}
     for tick in range(sequencer.control_tick + 1, sequencer.control_tick + 1 + window):
-        sequencer.deliver(tick, post)
+        sequencer.deliver(tick, posts)
         digest_due = tick % settings.digest_interval_control_ticks == 0
         owing = stale if digest_due else ()
-        for member_id, local_ticks, inbox in sequencer.due(tick, post, owing.__contains__):
+        for member_id, local_ticks, inbox in sequencer.due(tick, posts, owing.__contains__):
             grants = plan.setdefault(member_id, [])
             number = sequencer.members[member_id].number + len(grants) + 1
             grants.append(Grant(sequencer.epoch, settings.branch, number, tick, local_ticks, inbox, (), digest_due))

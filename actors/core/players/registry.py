@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.core.kernel.addresses import PART_CHARACTERS_MAX, checked_realm_id
+from actors.core.kernel.addresses import PART_CHARACTERS_MAX, PLAYER_ROSTER, checked_realm_id
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import CallerError, CommandRefusedError, UnknownMemberError
 from actors.core.kernel.events import Event
@@ -31,7 +31,7 @@ from actors.core.players.players import (
 )
 from actors.core.players.quests import QUEST_MOVES, Quest, moved_on, offered
 from actors.core.players.reputations import changed
-from actors.core.players.rosters import PLAYER_ARRIVED, PLAYER_LEFT, PLAYER_ROSTER
+from actors.core.players.rosters import PLAYER_ARRIVED, PLAYER_LEFT
 from actors.core.players.travels import ERROR, arrival, departure, judged, moved
 from actors.core.players.views import RegistryView, found_player
 from actors.core.realms.tick_engines import Realm, command, on

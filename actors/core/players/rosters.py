@@ -7,7 +7,7 @@ left side.
 
 from collections.abc import Iterable, Mapping
 
-from actors.core.kernel.addresses import PLAYERS
+from actors.core.kernel.addresses import PLAYER_ROSTER, PLAYERS
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.events import Event
 from actors.core.kernel.states import Records
@@ -16,8 +16,6 @@ PLAYER_ARRIVED = "player_arrived"
 """Registry to realm: `{player_id, name, race, class, level, from_realm or None, narrative_context}`."""
 PLAYER_LEFT = "player_left"
 """Registry to realm: `{player_id, name, to_realm}`."""
-PLAYER_ROSTER = "player_roster"
-"""Registry to realm: `{players: [as in player_arrived]}`; replaces the roster."""
 ROSTER_EVENTS = (PLAYER_ARRIVED, PLAYER_LEFT, PLAYER_ROSTER)
 
 

@@ -1,0 +1,100 @@
+"""Closed domains: copies of realms that live on beside their origins, behind a wall.
+
+Within a domain every member is known by its role, the id of what it is a copy of; so a copy hears, says and draws what its
+origin would, and equals it to the bit as long as nobody changes it. Addresses outside name it by an id of its own,
+`role~number`. Nothing is delivered across the wall: what would cross it goes to the dead letters as `forked`.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from actors.core.kernel.cascades import Cascades
+from actors.core.kernel.codec import Plain
+from actors.core.kernel.commands import MemberSpec, RegisterGame
+from actors.core.kernel.errors import ProtocolError
+from actors.core.kernel.events import Event
+from actors.core.kernel.members import Birth
+from actors.core.kernel.messages import Checkpoint
+
+FORKED = "forked"
+"""Why an event that would cross the wall of a domain is a dead letter."""
+FORK_MARK = "~"
+
+
+def copy_id(role: str, number: int) -> str:
+    """The id of a copy."""
+    return f"{role}{FORK_MARK}{number}"
+
+
+class Domain:
+    """One closed domain.
+
+    Args:
+        number: of the domain; no other of this history ever has it.
+        members: the id of every member, by role.
+        lineages: by what the draws of every member go, by role.
+        traces_max: how many steps of cascades are kept.
+    """
+
+    def __init__(self, number: int, members: dict[str, str], lineages: dict[str, str], traces_max: int) -> None:
+        self.number, self.members, self.lineages = number, members, lineages
+        self.cascades = Cascades(traces_max)
+
+    def identity(self) -> Plain:
+        """What the digest covers of it besides states and what is under way."""
+        return [self.number, sorted(self.members.items()), sorted(self.lineages.items())]
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What a realm is copied from: how it was registered and made, and its state at a boundary."""
+
+    role: str
+    registration: RegisterGame
+    birth: Birth
+    spec: MemberSpec
+    checkpoint: Checkpoint
+    subscriptions: list[str]
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """Some realms of one domain at a boundary, with what concerns them alone or among others.
+
+    Attributes:
+        control_tick: the boundary's.
+        origins: by role, in order.
+        delays: (source, target, control ticks) of pairs among them.
+        calendar: what they have sent and what is sent to them, under way.
+        mailboxes: what has arrived and waits for them, by role.
+    """
+
+    control_tick: int
+    origins: list[Origin]
+    delays: list[tuple[str, str, int]]
+    calendar: list[Event]
+    mailboxes: dict[str, list[Event]]
+
+    def is_within(self, event: Event, roles: Iterable[str]) -> bool:
+        """Whether an event under way concerns nobody else, in a domain of these roles."""
+        return event.source in roles and (event.target is None or event.target in roles)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Cut).decode
+
+
+def encoded_cut(cut: Cut) -> bytes:
+    """The cut as it stands in a command."""
+    return _encode(cut)
+
+
+def decoded_cut(document: bytes) -> Cut:
+    """The cut that was encoded.
+
+    Raises:
+        ProtocolError: the document is not one of ours.
+    """
+    try:
+        return _decode(document)
+    except ValueError as error:
+        raise ProtocolError(f"what realms were cannot be read: {error}.") from None

@@ -1,0 +1,293 @@
+"""Forks: realms copied at a boundary into closed domains that live on beside them, and the end of such a domain.
+
+Copies are made before anything is decided: as long as the command is not in the journal, a copy that cannot be made, or a
+modification that is refused, leaves everything as it was.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from actors.core.kernel.addresses import PLAYER_ROSTER, PLAYERS, RealmCoordinate, checked_realm_id
+from actors.core.kernel.codec import Plain, encode
+from actors.core.kernel.commands import STATE_BYTES_MAX, ClockCommand, DropFork, ForkGames, RegisterGame
+from actors.core.kernel.domains import FORKED, Cut, Domain, Origin, copy_id, decoded_cut
+from actors.core.kernel.effects import Capture, Captured, Dispose, Exchange, Newcomer, Populate, Refused, Script
+from actors.core.kernel.errors import CommandRefusedError, SoulfraError, UnknownMemberError, error_from
+from actors.core.kernel.events import Event, order
+from actors.core.kernel.games import HOME, Seated
+from actors.core.kernel.members import CAPTURED, Birth, Command, Grant, Outbox
+from actors.core.kernel.messages import Embodied
+from actors.core.kernel.modifications import MODIFY
+from actors.core.kernel.ticking import Ticking
+
+COPIES_MAX = 1_000
+"""In one fork; each is a process for every realm."""
+AFTER_ALL_OTHERS = 1 << 62
+"""The number of an event that is to be heard after all that its source has said."""
+
+
+class Forking(Ticking):
+    """The rules of closed domains."""
+
+    def _journal(self, command: ClockCommand) -> None:
+        self._note(command, None, self._command_id)
+
+    def _game(self, realm_id: str) -> Seated:
+        seated = self.members.get(realm_id)
+        if seated is None or not seated.is_game:
+            known = ", ".join(self.games) or "none yet"
+            raise UnknownMemberError(f"no realm {realm_id!r} is registered; registered: {known}.")
+        return seated
+
+    # ------------------------------------------------------------------------------------------------------- cuts
+
+    def cut_script(self, realm_ids: tuple[str, ...]) -> Script[Cut]:
+        """What some realms are at this boundary.
+
+        Raises:
+            SoulfraError: one of them is not there, is in error or cannot be captured, or they live in several domains.
+        """
+        seats = self._forkable(realm_ids)
+        found = yield Capture(tuple(realm_ids))
+        origins = []
+        for realm_id in realm_ids:
+            seated, captured = seats[realm_id], found[realm_id]
+            if not isinstance(captured, Captured) or seated.registration is None:
+                raise CommandRefusedError(f"{realm_id} cannot be copied: its state cannot be captured now.")
+            subscriptions = self.posts[seated.domain].subscriptions(seated.role)
+            origins.append(
+                Origin(
+                    seated.role, seated.registration, captured.birth, captured.spec, captured.checkpoint, subscriptions
+                )
+            )
+        origins.sort(key=lambda origin: origin.role)
+        post = self.posts[seats[realm_ids[0]].domain]
+        roles = {origin.role for origin in origins}
+        delays = [
+            (*pair, delay) for pair, delay in sorted(post.delays.items()) if pair[0] in roles and pair[1] in roles
+        ]
+        return Cut(self.control_tick, origins, delays, *post.cut(roles))
+
+    def _forkable(self, realm_ids: tuple[str, ...]) -> dict[str, Seated]:
+        if not realm_ids:
+            raise CommandRefusedError("name at least one realm to fork.")
+        seats: dict[str, Seated] = {}
+        for realm_id in realm_ids:
+            seated = self._game(realm_id)
+            if realm_id in seats:
+                raise CommandRefusedError(f"{realm_id} is named twice; a fork has one copy of each realm.")
+            if seated.error is not None:
+                raise CommandRefusedError(
+                    f"{realm_id} is in error ({seated.error.message}); restart it or leave it out."
+                )
+            if seated.contract.recovery != CAPTURED:
+                raise CommandRefusedError(
+                    f"{realm_id} cannot be forked: its recovery is {seated.contract.recovery!r}, so nobody can copy it."
+                )
+            seats[realm_id] = seated
+        if len({seated.domain for seated in seats.values()}) > 1:
+            raise CommandRefusedError("realms of several forks cannot be forked together; name realms of one of them.")
+        return seats
+
+    # ------------------------------------------------------------------------------------------------------- fork
+
+    def _fork(self, command: ForkGames) -> Script[Plain]:
+        count = command.count
+        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= COPIES_MAX:
+            raise CommandRefusedError(f"count must be a whole number from 1 to {COPIES_MAX}, not {command.count!r}.")
+        if len(command.modifications) > command.count:
+            raise CommandRefusedError(
+                f"{len(command.modifications)} modifications are given for {command.count} copies; give one for each."
+            )
+        size = len(command.past) + sum(len(one) for changes in command.modifications for one in changes.values())
+        if size > STATE_BYTES_MAX:
+            raise CommandRefusedError(
+                f"what these realms were, and their modifications, takes {size:,} bytes, and at most {STATE_BYTES_MAX:,} "
+                "fit into a command; fork fewer of them at once, or as they are now."
+            )
+        cut = decoded_cut(command.past) if command.past else (yield from self.cut_script(command.realm_ids))
+        roles = [origin.role for origin in cut.origins]
+        numbers = self._numbers(roles, command.count)
+        births = {
+            copy_id(origin.role, number): _birth(origin, number, command.divergent)
+            for number in numbers
+            for origin in cut.origins
+        }
+        grants = dict(self._modifying(command, cut, numbers))
+        made = yield Populate(
+            tuple(
+                Newcomer(
+                    copy_id(origin.role, number), births[copy_id(origin.role, number)], origin.spec, origin.checkpoint
+                )
+                for number in numbers
+                for origin in cut.origins
+            )
+        )
+        changed: Mapping[str, Outbox] = {}
+        try:
+            embodied = _all_made(made)
+            if grants:
+                changed = _all_changed((yield Exchange(grants, f"command {self.position + 1}")))
+        except SoulfraError:
+            for member_id in births:
+                yield Dispose(member_id)
+            raise
+        self._journal(command)
+        for number in numbers:
+            self._begin_domain(number, cut, births, embodied, changed)
+        return [{"fork": number, "realms": {role: copy_id(role, number) for role in roles}} for number in numbers]
+
+    def _numbers(self, roles: list[str], count: int) -> list[int]:
+        """Numbers that no domain and no id of a realm has had."""
+        found: list[int] = []
+        number = self.forks
+        while len(found) < count:
+            number += 1
+            ids = [copy_id(role, number) for role in roles]
+            if not any(one in self.members or one in self.removals for one in ids):
+                found.append(number)
+        for role in roles:
+            checked_realm_id(copy_id(role, number))
+        return found
+
+    def _modifying(self, command: ForkGames, cut: Cut, numbers: list[int]) -> Iterator[tuple[str, tuple[Grant, ...]]]:
+        """The grants that bring modifications, by member id."""
+        origins = {origin.registration.realm_id: origin for origin in cut.origins}
+        for number, changes in zip(numbers, command.modifications, strict=False):
+            for realm_id, payload in sorted(changes.items()):
+                if realm_id not in origins:
+                    raise CommandRefusedError(
+                        f"{realm_id!r} is not among the realms that are forked; they are {', '.join(origins)}."
+                    )
+                change = Command(f"@command#{self.position + 1}", MODIFY, payload)
+                origin = origins[realm_id]
+                after = origin.checkpoint.number + 1
+                grant = Grant(self.epoch, self.settings.branch, after, self.control_tick, 0, (), (change,), True)
+                yield copy_id(origin.role, number), (grant,)
+
+    def _begin_domain(
+        self,
+        number: int,
+        cut: Cut,
+        births: Mapping[str, Birth],
+        embodied: Mapping[str, Embodied],
+        changed: Mapping[str, Outbox],
+    ) -> None:
+        self.forks = number
+        members = {origin.role: copy_id(origin.role, number) for origin in cut.origins}
+        lineages = {role: births[member_id].lineage for role, member_id in members.items()}
+        self.domains[number] = Domain(number, members, lineages, self.settings.traces_max)
+        post = self.posts[number] = self.new_post()
+        for origin in cut.origins:
+            member_id = members[origin.role]
+            spawned = embodied[member_id]
+            seated = Seated(
+                spawned.contract, spawned.status, _registration(origin, member_id, number), origin.role, number
+            )
+            seated.number = spawned.status.number
+            self.members[member_id] = seated
+            if (outbox := changed.get(member_id)) is not None:
+                seated.stand(outbox)
+                seated.number = outbox.number
+            self.totals.ledger.update(seated.totals)
+            for event_type in origin.subscriptions:
+                post.subscribe(origin.role, event_type)
+        post.delays = {(source, target): delay for source, target, delay in cut.delays}
+        self._take_along(cut, number)
+
+    def _take_along(self, cut: Cut, number: int) -> None:
+        """What was under way among the origins is under way among the copies; what crosses the wall ends there."""
+        post, members, later = self.posts[number], self.domains[number].members, self.control_tick - cut.control_tick
+        for role, waiting in cut.mailboxes.items():
+            post.put(role, [_later(event, later) for event in waiting])
+        for event in order(_later(one, later) for one in cut.calendar):
+            if cut.is_within(event, members):
+                post.add([event])
+            else:
+                post.bury(event, event.target, FORKED, self.control_tick)
+        self.totals.ledger.update(post.carried())
+        for role, member_id in members.items():
+            if PLAYER_ROSTER in self.members[member_id].contract.handles:  # players stay behind
+                post.add([self._nobody_there(role)])
+
+    def _nobody_there(self, role: str) -> Event:
+        due = self.control_tick + 1
+        event_id, nobody = f"{PLAYERS}#fork{self.position}", encode({"players": []})
+        cause = f"@command#{self.position}"
+        return Event(
+            event_id, PLAYERS, AFTER_ALL_OTHERS, role, PLAYER_ROSTER, nobody, self.control_tick, due, cause, (PLAYERS,)
+        )
+
+    # -------------------------------------------------------------------------------------------------------- end
+
+    def _drop(self, command: DropFork) -> Script[Plain]:
+        domain = self.domains.get(command.fork)
+        if domain is None:
+            known = ", ".join(map(str, self.domains)) or "none"
+            raise CommandRefusedError(f"there is no fork {command.fork!r}; there are {known}.")
+        self._journal(command)
+        removed = sorted(domain.members.values())
+        for member_id in removed:
+            yield Dispose(member_id)
+            self._leave(member_id)
+        return {"removed": removed}
+
+    def _leave(self, member_id: str) -> None:
+        """Takes a member out of the tables; the last one of a domain takes the domain along."""
+        seated = self.members.pop(member_id)
+        self.totals.ledger.subtract(seated.totals)
+        post = self.posts[seated.domain]
+        post.remove(seated.role, self.control_tick)
+        if seated.domain == HOME:
+            self.removals[member_id] += 1
+            return
+        domain = self.domains[seated.domain]
+        del domain.members[seated.role], domain.lineages[seated.role]
+        if not domain.members:
+            self.totals.ledger.subtract(post.carried())
+            self.totals.ledger.subtract(post.lost)
+            del self.domains[seated.domain], self.posts[seated.domain]
+
+
+def _birth(origin: Origin, number: int, divergent: bool) -> Birth:
+    if not divergent:
+        return origin.birth
+    return msgspec.structs.replace(origin.birth, lineage=copy_id(origin.birth.lineage, number))
+
+
+def _registration(origin: Origin, member_id: str, number: int) -> RegisterGame:
+    found = origin.registration
+    there = RealmCoordinate.from_key(found.stat7_key, found.realm_type)
+    coordinate = RealmCoordinate(member_id, there.realm_type, there.adjacency, there.resonance, number)
+    return msgspec.structs.replace(found, realm_id=member_id, stat7_key=coordinate.key)
+
+
+def _later(event: Event, control_ticks: int) -> Event:
+    if not control_ticks:
+        return event
+    return msgspec.structs.replace(
+        event, control_tick_id=event.control_tick_id + control_ticks, deliver_at=event.deliver_at + control_ticks
+    )
+
+
+def _all_made(made: Mapping[str, Embodied | Refused]) -> dict[str, Embodied]:
+    found: dict[str, Embodied] = {}
+    for member_id, one in sorted(made.items()):
+        if isinstance(one, Refused):
+            raise error_from(one.code, f"{member_id} could not be made, and nothing was forked: {one.message}")
+        found[member_id] = one
+    return found
+
+
+def _all_changed(answers: Mapping[str, object]) -> dict[str, Outbox]:
+    found: dict[str, Outbox] = {}
+    for member_id, answer in sorted(answers.items()):
+        outbox = answer[0] if isinstance(answer, tuple) else None
+        if outbox is None or outbox.failure is not None:
+            why = "its process was lost" if outbox is None else outbox.failure.message
+            raise CommandRefusedError(f"{member_id} could not be modified, and nothing was forked: {why}.")
+        if (result := outbox.results[0]).error_code:
+            raise error_from(result.error_code, f"{member_id}: {result.error_message} Nothing was forked.")
+        found[member_id] = outbox
+    return found
