@@ -26,9 +26,11 @@ def test_what_if() -> None:
     trees = [page["text/plain"] for page in pages if "lives here" in page.get("text/plain", "")]
     assert len(trees) == 2 and all(f"{name}  60 … 140" in trees[0] for name in ("as it was", "thrifty", "gruff"))
     figures = [page["application/vnd.plotly.v1+json"] for page in pages if "application/vnd.plotly.v1+json" in page]
-    assert [len(figure["data"]) for figure in figures] == [3, 3, 1]
+    assert [len(figure["data"]) for figure in figures] == [3, 3, 5, 1]
     mood, wealth = ([json.dumps(line["y"]) for line in figure["data"]] for figure in figures[:2])
     assert len(set(zip(mood, wealth, strict=True))) == 3, "three realities, three lives"
+    sol, twin, *others = (json.dumps(line["y"]) for line in figures[2]["data"])
+    assert sol == twin and len({sol, *others}) == 4, "a twin, and three that differ from it and each other"
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)

@@ -131,6 +131,7 @@ def test_the_realm_in_the_docs(tmp_path, monkeypatch):
 def test_the_history_in_the_docs(tmp_path, monkeypatch):
     (story,) = blocks((ROOT / "docs" / "history.md").read_text(encoding="utf-8"), "python")
     monkeypatch.chdir(tmp_path)
-    npcs, branches, *swept = run_python(story, "docs").splitlines()
+    npcs, branches, copied, *swept = run_python(story, "docs").splitlines()
     assert [line.split()[0] for line in swept] == ["0", "50", "100"] and len({line.split()[1] for line in swept}) > 1
     assert re.fullmatch(r"\d+ NPCs then", npcs) and branches == "['main', 'poor']"
+    assert re.fullmatch(r"\d+ NPCs in sol~2", copied)
