@@ -19,7 +19,8 @@ FLEETS, KEEPING, SEATS = f"{KERNEL}/fleets.py", f"{KERNEL}/keeping.py", f"{KERNE
 CLOCKS, CHRONICLES, REPLAYS = "actors/clocks.py", "actors/chronicles.py", "actors/replays.py"
 TABLES = f"{KERNEL}/tables.py"
 JOURNALS = "actors/vaults/journals.py"
-TICKING, SEQUENCING, HOSTS = f"{KERNEL}/ticking.py", f"{KERNEL}/sequencing.py", "actors/hosts.py"
+TICKING, SEQUENCING, FORKING = f"{KERNEL}/ticking.py", f"{KERNEL}/sequencing.py", f"{KERNEL}/forking.py"
+HOSTS = "actors/hosts.py"
 DEFAULT_SEEDS = 200
 DEFAULT_CLOCK_SEEDS = 96
 ESCAPES_ONE_IN = 20
@@ -137,7 +138,7 @@ MUTATIONS = (
     ),
     _mutation("deaths are counted for ever", KEEPING, "        self.parcel = None\n        self.deaths = 0\n", "        self.parcel = None\n"),
     _mutation(
-        "a member is brought back as if it were new", KEEPING, "self.spec, not self.newborn,", "self.spec, False,"
+        "a member is brought back as if it were new", KEEPING, "self.spec, again,", "self.spec, False,"
     ),
     # The fleet.
     _mutation("an old answer is taken", FLEETS, "kept.request != answer.request or ", ""),
@@ -178,7 +179,10 @@ MUTATIONS = (
     # The clock's tables.
     _mutation("a restart goes on counting", SEQUENCING, "        seated.number = status.number  #", "        #"),
     _mutation("a loss is not journaled", TICKING, "            self._note(None, Decision(member_id, self._occasion, outbox.reason))\n", ""),
-    _mutation("the mail of a lost member is lost", TICKING, "        for event in grant.inbox:\n            self.post.bury(", "        for event in ():\n            self.post.bury("),
+    _mutation("the mail of a lost member is lost", TICKING, "        for event in grant.inbox:\n            self.posts[", "        for event in ():\n            self.posts["),
+    _mutation("what a fork takes along is made of nothing", FORKING, "        self.totals.ledger.update(post.carried())\n", ""),
+    _mutation("a dropped fork is still owed for", FORKING, "        self.totals.ledger.subtract(seated.totals)\n", ""),
+    _mutation("a fork that was refused leaves its copies", FORKING, "                yield Dispose(member_id)\n            raise", "                pass\n            raise"),
     Mutation(
         "what is said is ordered by arrival",
         (
@@ -198,7 +202,7 @@ MUTATIONS = (
     _of_clocks("what may be seen is not written down", CLOCKS, "        if self._marked <= now:\n            self._mark(limit)\n", "        if self._marked <= now:\n            self._marked = limit\n"),
     _of_clocks("a member may die once while history is lived again", REPLAYS, "DEATHS_LIVING_AGAIN_MAX = 10\n", "DEATHS_LIVING_AGAIN_MAX = 0\n"),
     _of_clocks("a repeated command is done again", SEQUENCING, "        if (known := self.replies.get(command_id)) is not None:\n            return known\n", ""),
-    _of_clocks("the journal does not say who asked", SEQUENCING, "self._note(command, None, self._command_id)", 'self._note(command, None, "")'),
+    _of_clocks("the journal does not say who asked", FORKING, "self._note(command, None, self._command_id)", 'self._note(command, None, "")'),
     _of_clocks("a keyframe leaves out the replies", TABLES, "    sequencer.replies = tables.replies\n", ""),
     _of_clocks("a keyframe leaves out the ledger", TABLES, "    totals.ledger = Counter({quantity: int(amount) for quantity, amount in tables.ledger.items()})\n", ""),
     _of_clocks("a keyframe leaves out who has gone", TABLES, "    sequencer.removals = Counter(tables.removals)\n", ""),

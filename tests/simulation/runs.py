@@ -8,8 +8,8 @@ from typing import Any
 from actors.core.kernel import fleets, keeping
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.codec import encode
-from actors.core.kernel.commands import ClockCommand, MemberSpec, RegisterGame, Reply, RestartGame
-from actors.core.kernel.effects import Dispose, Effect, Exchange, Lost, Rebuild, Refused, Script, T
+from actors.core.kernel.commands import ClockCommand, ForkGames, MemberSpec, RegisterGame, Reply, RestartGame
+from actors.core.kernel.effects import Capture, Dispose, Effect, Exchange, Lost, Rebuild, Refused, Script, T
 from actors.core.kernel.errors import EngineError
 from actors.core.kernel.fleets import Fleet
 from actors.core.kernel.lanes import Lane
@@ -117,10 +117,10 @@ class Run:
         for _ in range(TRIES_MAX):
             before = self.sequencer.boundary
             reply = self._perform(self.sequencer.command_script(command))
-            if not (isinstance(command, RegisterGame) and reply.error_code == EngineError.code):
+            if not (isinstance(command, RegisterGame | ForkGames) and reply.error_code == EngineError.code):
                 break
             if self.sequencer.boundary != before:
-                raise MisdeedError(f"a refused registration has changed the boundary {before}")
+                raise MisdeedError(f"a refused {type(command).__name__} has changed the boundary {before}")
         self.replies.append(reply)
 
     def _restart_those_in_error(self) -> None:
@@ -150,6 +150,9 @@ class Run:
         """Carries out an effect, but for what was decided elsewhere."""
         if isinstance(effect, Rebuild) and (known := self.decisions.get(self.key(effect, effect.member_id))):
             return known
+        if isinstance(effect, Capture):
+            known = {one: self.decisions.get(self.key(effect, one)) for one in effect.member_ids}
+            return {**self.fleet.perform(effect), **{one: found for one, found in known.items() if found is not None}}
         if not isinstance(effect, Exchange):
             return self.fleet.perform(effect)
         told = {member_id: self.decisions.get(self.key(effect, member_id)) for member_id in effect.grants}
@@ -187,6 +190,8 @@ class StormyRun(Run):
         kept, spares = rng.choice([1 << 10, 1 << 12, 1 << 26]), rng.randrange(3)
         more = {"member_timeout_s": MEMBER_TIMEOUT_S, "kept_bytes_max": kept, "spare_hosts": spares}
         super().__init__(world_of(seed), self.storm, {}, **more)
+        self.storm.name_of = lambda host_id: self.fleet._carried[host_id].member_id
+        self._lost_while_captured: set[str] = set()
 
     def live(self, control_ticks: int = CONTROL_TICKS) -> None:
         """See `Run`."""
@@ -237,11 +242,13 @@ class StormyRun(Run):
         twice = len(self.storm.died_twice)
         outcome = self.fleet.perform(effect)
         self._check_given_up(before, effect)
-        outcomes = outcome if isinstance(effect, Exchange) else {key[1]: outcome for key in keys.values()}
+        outcomes = outcome if isinstance(effect, Exchange | Capture) else {key[1]: outcome for key in keys.values()}
         for member_id, key in keys.items():
             if isinstance(outcomes[member_id], Lost | Refused):
                 self._check_decided(member_id, before, outcomes[member_id])
                 self.decisions[key] = outcomes[member_id]
+                if isinstance(effect, Capture):
+                    self._lost_while_captured.add(member_id)
         for member_id, point in self.storm.died_twice[twice:]:
             if not isinstance(outcomes.get(member_id), Lost | Refused):
                 raise MisdeedError(f"{member_id} goes on after {point.name}")
@@ -251,6 +258,8 @@ class StormyRun(Run):
         match effect:
             case Exchange(grants):
                 return {member_id: self.key(effect, member_id) for member_id in grants}
+            case Capture(member_ids):
+                return {member_id: self.key(effect, member_id) for member_id in member_ids}
             case Rebuild(member_id):
                 return {member_id: self.key(effect, member_id)}
         return {}
@@ -265,6 +274,8 @@ class StormyRun(Run):
         """Two deaths in one question, or another member than before, are the only reasons."""
         hosts = [one for one in self.storm.given_up if one.member_id == member_id]
         lately = [one for one in self.storm.given_up[before:] if one.member_id == member_id]
+        if member_id in self._lost_while_captured:
+            return
         if len(lately) < 2 and not any(one.host_id in self.storm.fickle for one in hosts):
             raise MisdeedError(f"{member_id} was put into error without a reason: {outcome}")
 

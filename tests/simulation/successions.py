@@ -196,6 +196,7 @@ class ClockLane(SimulatedLane):
         self.process = process
         self._now_s = now_s
         self.lines = process.run.lines
+        self.name_of = lambda host_id: process.clock._fleet._carried[host_id].member_id
 
     def receive(self, timeout_s: float) -> Any:
         """See `Lane`."""

@@ -58,7 +58,7 @@ def test_a_seed_is_the_same_twice() -> None:
 
 def test_the_worlds_are_rich() -> None:
     """What the storms are compared with has everything in it that they could spoil."""
-    kinds, flows, errors, removed, failed = set(), 0, 0, 0, 0
+    kinds, flows, errors, removed, failed, forks = set(), 0, 0, 0, 0, 0
     for first in range(0, DEFAULT_SEEDS, SEEDS_PER_WORLD):
         run = CalmRun(world_of(first), {})
         run.live()
@@ -69,9 +69,10 @@ def test_the_worlds_are_rich() -> None:
         failed += sum(len(record.failures) for record in run.records)
         errors += sum(1 for reply in run.replies if reply.error_code)
         removed += sum(run.sequencer.removals.values())
+        forks += run.sequencer.forks
     assert kinds == {"players", "city", "ring", "scribe", "letterbox", "diary"}
     assert flows > 3_000
-    assert min(failed, errors, removed) > 10
+    assert min(failed, errors, removed, forks) > 10
 
 
 def test_a_broken_life_is_told_to_the_object(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,6 +176,7 @@ class SimulatedLane:
         self.plan, self.realm_paths = plan, realm_paths
         self.processes: dict[str, SimulatedProcess] = {}
         self.given_up: list[SimulatedProcess] = []
+        self.name_of: Callable[[str], str] = str  # of the member that a host carries, as the clock calls it
         self.fickle: set[str] = set()
         self.died_twice: list[tuple[str, Point]] = []
         self.armed: dict[str, tuple[int, Point]] = {}
@@ -305,7 +306,7 @@ class SimulatedLane:
             raise MisdeedError(f"the clock sends to {host_id} ({process.member_id}), which it knows to be gone")
         message = unpack(parcel)
         if isinstance(message, Embodiment):
-            process.member_id = message.birth.member_id
+            process.member_id = self.name_of(host_id)
             if not message.again and (message.since or message.checkpoint is not None):
                 raise MisdeedError(f"{process.member_id} has lived, and is made as if it were new")
             if self.plan.strikes(Point.SPARE_DIES_UNSEEN):

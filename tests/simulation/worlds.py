@@ -12,6 +12,8 @@ from actors.core.kernel.addresses import PLAYERS, RealmCoordinate
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import (
     ClockCommand,
+    DropFork,
+    ForkGames,
     MemberCommand,
     MemberSpec,
     QueueEvent,
@@ -78,6 +80,7 @@ class _Author:
         self._change_subscriptions()
         self._let_members_fail()
         self._change_who_is_there()
+        self._fork()
         return World(self.number, self.settings, self.agenda)
 
     def _at(self, control_tick: int, command: ClockCommand) -> None:
@@ -201,3 +204,19 @@ class _Author:
         self._at(at, RemoveGame(leaving, refuge))
         if self.rng.random() < 0.7:
             self._register(leaving, at + self.rng.randint(0, 4))
+
+    def _fork(self) -> None:
+        """Some realms are copied, one of the copies is copied again, and a fork ends; some of it cannot be, by then."""
+        able = [realm_id for realm_id, kind in sorted(self.kinds.items()) if kind != "diary"]
+        chosen = tuple(self.rng.sample(able, self.rng.randint(1, min(3, len(able)))))
+        at = self._some_tick(3, 14)
+        count = self.rng.randint(1, 2)
+        changes = {realm_id: encode({"book.gold": 60}) for realm_id in chosen if self.kinds[realm_id] == "scribe"}
+        self._at(at, ForkGames(chosen, count, self.rng.random() < 0.5, (changes,)))
+        self._at(at + self.rng.randint(1, 5), ForkGames((f"{chosen[0]}~1",)))
+        for realm_id in chosen:
+            if self.kinds[realm_id] in ("ring", "city"):
+                continue
+            self._ask(at + self.rng.randint(1, 5), f"{realm_id}~1", "say", target=self.rng.choice(sorted(self.kinds)))
+            self._queue(at + 1, f"{realm_id}~{count}", "note", {"minted": 2}, None, gold=1)
+        self._at(at + self.rng.randint(2, 8), DropFork(count))
