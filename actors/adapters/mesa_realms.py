@@ -11,27 +11,40 @@ in are two functions of the user's, named by path:
 first local tick of a grant, before its step. Both keep what they remember on the model, never in a module: a realm
 that raised or whose process died is rebuilt from birth by its grants, and what stands elsewhere is not.
 
-Its recovery level is *replayed*, for Mesa can neither give nor take a model's whole state. That needs a model that is
-deterministic, which `registration_check` finds out in two processes; see `certificates.py`. The level of a model that
-failed the check and is hosted all the same is *none*.
+Its recovery level is *captured*, where a third process that was told the model's state object by object lived on alike (see
+`object_graphs.py`), else *replayed*. Both need a model that is deterministic, which `registration_check` finds out in two
+processes; see `certificates.py`. The level of a model that failed that check and is hosted all the same is *none*.
 
-The digest covers the fold of all collected rows, both generators, the number of steps and `running`; see
-`mesa_states.py`.
+The digest covers the fold of all collected rows, both generators, the number of steps and `running` (see `mesa_states.py`), and
+what was changed from outside, but not the objects: they follow from what happened, and telling them takes longer than a
+step.
 """
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 
 import msgspec
 
 from actors.adapters.certificates import CERTIFY_STEPS_DEFAULT, Certificate, certify
 from actors.adapters.mesa_bridges import said_by
-from actors.adapters.mesa_models import imported_function, make_model, model_class, model_seed, seed_keyword
+from actors.adapters.mesa_captures import CapturedModel
+from actors.adapters.mesa_models import (
+    SEED_BOUND,
+    SEED_STREAM,
+    imported_function,
+    make_model,
+    model_class,
+    model_seed,
+    seed_keyword,
+)
 from actors.adapters.mesa_states import RowFold, RowReader, generator_states
 from actors.adapters.mesa_views import MesaView, latest_figures
-from actors.core.kernel.codec import Plain
+from actors.adapters.object_graphs import UncapturableError
+from actors.core.kernel.codec import Plain, encode
+from actors.core.kernel.digests import NO_DIGEST, fold
 from actors.core.kernel.errors import FactoryError, MemberError
 from actors.core.kernel.events import Event
-from actors.core.kernel.members import NONE, REPLAYED, Birth, Contract, Turn, View
+from actors.core.kernel.members import CAPTURED, NONE, REPLAYED, Birth, Contract, Turn, View
 from actors.core.kernel.states import Records, State
 from actors.core.players.rosters import ROSTER_EVENTS, Roster
 from actors.core.realms.tick_engines import Realm, on
@@ -101,7 +114,9 @@ class MesaRealm(Realm):
             self.engine.add_rule(f"absorb {event_type}", [event_type], self._take_in)
         self._certificate = _certificate(certificate)
         self.model = make_model(model, self._arguments, self.seed)
+        self._whole = CapturedModel(self.model) if self._is_captured else None
         self._fold = RowFold(self.model)
+        self._changes = NO_DIGEST
         self.roster = Roster()
 
     @on(*ROSTER_EVENTS)
@@ -149,6 +164,10 @@ class MesaRealm(Realm):
             notes = f"Deterministic over {certificate.steps} steps ({certificate.rows} rows) in two processes."
             if not certificate.deterministic:
                 recovery, notes = NONE, f"Not deterministic: {certificate.reason}"
+            elif certificate.captured:
+                recovery = CAPTURED
+            else:
+                notes = f"{notes} {certificate.refusal}"
         return msgspec.structs.replace(
             super().contract, emits=self._emits, subscribes=self._subscribes, recovery=recovery, notes=notes
         )
@@ -169,8 +188,13 @@ class MesaRealm(Realm):
     def _take_in(self, _turn: Turn, event: Event) -> None:
         self._absorb(self.model, event)
 
-    def capture(self) -> State:
-        """See `Member`: what the digest covers. A model cannot be made from it."""
+    @property
+    def _is_captured(self) -> bool:
+        found = self._certificate
+        return found is not None and found.deterministic and found.captured
+
+    def digested(self) -> State:
+        """See `Member`: what the digest covers."""
         fold = self._fold
         progress = {
             "steps": int(self.model.steps),
@@ -178,6 +202,7 @@ class MesaRealm(Realm):
             "model_rows": len(fold.row_steps),
             "agent_rows": fold.agent_rows,
             "fold": fold.chain,
+            "changes": self._changes,
         }
         return {
             "generators": Records(generator_states(self.model)),
@@ -185,16 +210,48 @@ class MesaRealm(Realm):
             "roster": self.roster.capture(),
         }
 
+    def capture(self) -> State:
+        """See `Member`; every object of the model, where its level is captured."""
+        if self._whole is None:
+            return self.digested()
+        try:
+            objects = self._whole.objects()
+        except UncapturableError as error:
+            raise MemberError(f"{self.birth.member_id}: {error}.") from None
+        told = {"lineage": self.birth.lineage, "hash": _hash(objects), "changes": self._changes, **self._fold.table()}
+        return {"objects": Records(objects), "roster": self.roster.capture(), "told": Records(told)}
+
     def restore(self, state: State) -> None:
-        """Refused: see the module.
+        """See `Member`. Objects that are not those that were told were changed from outside; the digest says so.
 
         Raises:
-            MemberError: always.
+            MemberError: its level is not captured, or the objects are not those of such a model.
         """
-        raise MemberError(
-            f"{self.birth.member_id} hosts a Mesa model, which cannot be restored from sections; rebuild it from birth "
-            "by its grants (recovery 'replayed')."
-        )
+        objects, roster, told = (state.get(name) for name in ("objects", "roster", "told"))
+        if self._whole is None or not all(isinstance(one, Records) for one in (objects, roster, told)):
+            raise MemberError(
+                f"{self.birth.member_id} hosts a Mesa model, which cannot be restored from this; rebuild it from birth by "
+                "its grants (recovery 'replayed')."
+            )
+        graph, known = dict(objects.objects), told.objects  # type: ignore[union-attr]
+        try:
+            self._whole.become(graph)
+        except Exception as error:  # of objects that somebody has changed, anything may be wrong
+            raise MemberError(f"{self.birth.member_id} cannot become that: {type(error).__name__}: {error}.") from None
+        self._fold.restore(known)
+        self.roster.restore(roster)  # type: ignore[arg-type]
+        self._changes = known["changes"]
+        if (found := _hash(graph)) != known["hash"]:
+            self._changes = fold(self._changes, found)
+        if known["lineage"] != self.birth.lineage:
+            self._draw_anew()
+
+    def _draw_anew(self) -> None:
+        """Lets it draw by its own lineage from here on: it is a copy that shall live another life."""
+        seed = self.birth.streams().below(SEED_STREAM, int(self.model.steps), 1, SEED_BOUND)
+        self.model.random.seed(seed)
+        bits = self.model.rng.bit_generator
+        bits.state = type(bits)(seed).state
 
     def view(self) -> View:
         """See `MesaView`."""
@@ -228,6 +285,10 @@ class MesaRealm(Realm):
         seed = {seed_keyword(model_class(self._path)): self.seed}
         given = ", ".join(f"{key}={value!r}" for key, value in {**self._arguments, **seed}.items())
         return f"from {module} import {name}; model = {name}({given})"
+
+
+def _hash(objects: Mapping[str, Plain]) -> bytes:
+    return sha256(encode(objects)).digest()
 
 
 def _names(names: Iterable[str], what: str) -> frozenset[str]:

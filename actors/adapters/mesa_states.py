@@ -23,6 +23,7 @@ from actors.core.kernel.errors import MemberError
 
 MODEL_TABLE = "model"
 AGENTS_TABLE = "agents"
+AGENTS_OF = "agents of "
 ATTRIBUTES_TABLE = "attributes"
 AGENT_INDEX = ("Step", "AgentID")
 """What Mesa puts before the reporters of an agent's row; its frames name it so."""
@@ -113,6 +114,27 @@ class RowReader:
         self._read: dict[str, int] = {}
         self._last: dict[str, tuple[Any, Any]] = {}
 
+    def table(self) -> dict[str, list[Any]]:
+        """How far each table was read, and whether the last of it has been collected again since: to be written down."""
+        return {
+            name: [read, name in self._last and self._records_of(name)[self._last[name][0]] is not self._last[name][1]]
+            for name, read in self._read.items()
+        }
+
+    def restore(self, table: Mapping[str, list[Any]]) -> None:
+        """Goes on where another reader of the same rows was."""
+        for name, (read, again) in table.items():
+            self._read[name] = read
+            if read and (records := self._records_of(name)):
+                step, rows = next(islice(records.items(), read - 1, None))
+                self._last[name] = (step, None if again else rows)
+
+    def _records_of(self, table: str) -> Mapping[Any, Any]:
+        """The collector's own map, by step, of a table that has one."""
+        if table == AGENTS_TABLE:
+            return self.collector._agent_records  # type: ignore[no-any-return]
+        return self.collector._agenttype_records if table.startswith(AGENTS_OF) else {}
+
     def new(self) -> list[Collected]:
         """The new rows, table by table; tables without new rows are left out."""
         if self.collector is None:
@@ -125,7 +147,7 @@ class RowReader:
         columns = (*AGENT_INDEX, *collector.agent_reporters)
         yield Collected(AGENTS_TABLE, columns, self._records(AGENTS_TABLE, collector._agent_records))
         for kind, reporters in collector.agenttype_reporters.items():
-            table = f"agents of {kind.__name__}"
+            table = f"{AGENTS_OF}{kind.__name__}"
             of_kind = {step: kinds[kind] for step, kinds in self._since(table, collector._agenttype_records)}
             rows = [row for records in of_kind.values() for row in records]
             yield Collected(table, (*AGENT_INDEX, *reporters), rows)
@@ -195,6 +217,22 @@ class RowFold:
         self.agent_rows = 0
         self.latest: list[Collected] = []
         self.take()
+
+    def table(self) -> dict[str, Any]:
+        """All of this, to be written down."""
+        return {
+            "fold": self.chain,
+            "row_steps": list(self.row_steps),
+            "agent_rows": self.agent_rows,
+            "has_rows": self._has_rows,
+            "read": self._reader.table(),
+        }
+
+    def restore(self, table: Mapping[str, Any]) -> None:
+        """Goes on where another fold was; the model has become what it was then."""
+        self.chain, self.row_steps, self.agent_rows = table["fold"], list(table["row_steps"]), table["agent_rows"]
+        self._has_rows, self._reader, self.latest = table["has_rows"], RowReader(self._model), []
+        self._reader.restore(table["read"])
 
     def take(self) -> None:
         """Folds what is new: call it after every step.

@@ -10,7 +10,7 @@ from actors.adapters import certificates
 from actors.adapters.certificates import certify
 from actors.adapters.mesa_realms import MesaRealm
 from actors.core.kernel.errors import FactoryError
-from actors.core.kernel.members import NONE, REPLAYED, Birth
+from actors.core.kernel.members import CAPTURED, NONE, Birth
 
 BIRTH = Birth("mesa_1", 7, "mesa_1")
 
@@ -57,10 +57,12 @@ def test_a_deterministic_model_gets_its_certificate_and_a_forged_one_is_made_ane
     forged = {"deterministic": False, "steps": 1, "rows": 0, "reason": "so they say."}
     params = {"model": "mesa_samples:Walkers", "certify_steps": 3, "certificate": forged}
     checked = MesaRealm.registration_check(BIRTH, params)
-    assert checked["certificate"] == {"deterministic": True, "steps": 3, "rows": 53, "reason": ""}
+    assert checked["certificate"] == {
+        "deterministic": True, "steps": 3, "rows": 53, "reason": "", "captured": True, "refusal": ""
+    }  # fmt: skip
     assert checked == MesaRealm.registration_check(BIRTH, params)
     contract = MesaRealm(BIRTH, **checked).contract
-    assert contract.recovery == REPLAYED
+    assert contract.recovery == CAPTURED
     assert contract.notes == "Deterministic over 3 steps (53 rows) in two processes."
 
 
@@ -117,4 +119,5 @@ def test_shipped_models_pass_and_are_hosted(model):
     pytest.importorskip("networkx", reason="mesa.examples imports it")
     params = MesaRealm.registration_check(BIRTH, {"model": f"mesa.examples.{model}", "certify_steps": 2})
     assert params["certificate"]["deterministic"]
-    assert MesaRealm(BIRTH, **params).contract.recovery == REPLAYED
+    assert params["certificate"]["captured"], params["certificate"]["refusal"]
+    assert MesaRealm(BIRTH, **params).contract.recovery == CAPTURED

@@ -32,7 +32,7 @@ def test_their_rows_are_those_of_the_models_run_alone(engine):
         set_up(mv, scenario).play(mv, 15)
         state = {game["realm_id"]: game for game in mv.get_multiverse_state()["games"]}
         for part in scenario.realms[:2]:
-            assert state[part.id]["recovery"] == "replayed"
+            assert state[part.id]["recovery"] == "captured"
             alone, model = rows_alone(part, 42, 150)
             hosted = rows_hosted(mv, part.id)
             assert len(hosted) > 2

@@ -10,7 +10,7 @@ from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import ClockCommand, ForkGames, MemberSpec, RegisterGame, Reply, RestartGame
 from actors.core.kernel.effects import Capture, Dispose, Effect, Exchange, Lost, Rebuild, Refused, Script, T
-from actors.core.kernel.errors import EngineError
+from actors.core.kernel.errors import EngineError, FactoryError
 from actors.core.kernel.fleets import Fleet
 from actors.core.kernel.lanes import Lane
 from actors.core.kernel.sequencing import Sequencer
@@ -117,7 +117,7 @@ class Run:
         for _ in range(TRIES_MAX):
             before = self.sequencer.boundary
             reply = self._perform(self.sequencer.command_script(command))
-            if not (isinstance(command, RegisterGame | ForkGames) and reply.error_code == EngineError.code):
+            if not _may_be_asked_again(command, reply):
                 break
             if self.sequencer.boundary != before:
                 raise MisdeedError(f"a refused {type(command).__name__} has changed the boundary {before}")
@@ -166,6 +166,13 @@ class Run:
             return decode_state(self.lane.capture(self.fleet.host_of(member_id)))
         except EngineError:
             return None
+
+
+def _may_be_asked_again(command: ClockCommand, reply: Reply) -> bool:
+    """Whether something outside of history refused it: a host that died, or that restored a copy as another."""
+    if isinstance(command, ForkGames):
+        return reply.error_code in (EngineError.code, FactoryError.code)
+    return isinstance(command, RegisterGame) and reply.error_code == EngineError.code
 
 
 class CalmRun(Run):
@@ -247,6 +254,8 @@ class StormyRun(Run):
             if isinstance(outcomes[member_id], Lost | Refused):
                 self._check_decided(member_id, before, outcomes[member_id])
                 self.decisions[key] = outcomes[member_id]
+                if member_id not in self.sequencer.members:  # a copy that is not there yet is not lost, but refused
+                    self.decisions[key] = Refused(EngineError.code, "lost")
                 if isinstance(effect, Capture):
                     self._lost_while_captured.add(member_id)
         for member_id, point in self.storm.died_twice[twice:]:

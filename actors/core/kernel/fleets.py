@@ -358,16 +358,18 @@ class Fleet:
 
     def checkpoint(self) -> None:
         """Takes a checkpoint of every member that can be captured, at this boundary: nothing before is lived again."""
-        self._checkpoint(self._kept.values())
+        self._checkpoint([kept for kept in self._kept.values() if kept.standing])
 
     def _checkpoint(self, members: Iterable[Kept]) -> None:
+        """Who is being brought back is waited for."""
         now = self._lane.now_s()
         for kept in members:
-            if kept.standing and kept.since and kept.contract.recovery == CAPTURED:
+            if kept.since and not kept.lost and kept.contract.recovery == CAPTURED:
                 self._requests += 1
                 kept.ask(self._requests, self._lane.pack(Stand(self._requests, checkpoint=True)), now)
                 self._awaited[kept.member_id] = kept
-                self._lane.send(kept.host_id, kept.parcel)
+                if kept.standing:
+                    self._lane.send(kept.host_id, kept.parcel)
         self._gather()
 
     def _captured(self, member_ids: Iterable[str]) -> dict[str, Captured | Refused]:

@@ -118,7 +118,10 @@ class Forking(Ticking):
         made = yield Populate(
             tuple(
                 Newcomer(
-                    copy_id(origin.role, number), births[copy_id(origin.role, number)], origin.spec, origin.checkpoint
+                    copy_id(origin.role, number),
+                    births[copy_id(origin.role, number)],
+                    origin.spec,
+                    msgspec.structs.replace(origin.checkpoint, digest=b"") if command.divergent else origin.checkpoint,
                 )
                 for number in numbers
                 for origin in cut.origins

@@ -436,7 +436,11 @@ class Member(Protocol):
         ...
 
     def capture(self) -> State:
-        """Its whole state. The arrays may be its own: whoever keeps them copies them."""
+        """Its whole state. The arrays may be its own: whoever keeps them copies them.
+
+        A member whose whole state costs much to tell may also offer `digested() -> State`: the part of it that the digest
+        covers, from which everything else must follow.
+        """
         ...
 
     def restore(self, state: State) -> None:

@@ -36,7 +36,7 @@ class Checkpoint(msgspec.Struct, frozen=True, array_like=True, gc=False):
         number: of the last grant it has lived through.
         local_tick: its local time.
         sequence: its next event number.
-        digest: of that state.
+        digest: of that state; empty if whoever is made from it becomes another, by its own lineage.
         boundary: which boundary it is of, as its view says it.
     """
 

@@ -109,7 +109,7 @@ class Seat:
         self._digest, self._digest_current = self._take_digest(), True
         if checkpoint is None:
             self.checkpoint()
-        elif checkpoint.digest != self._digest:
+        elif checkpoint.digest and checkpoint.digest != self._digest:
             raise MemberError(
                 f"{birth.member_id} was restored from a checkpoint and is not what it was: its capture leaves out some of "
                 "its state."
@@ -381,6 +381,7 @@ class Seat:
         """A member just made: nothing of it has been hashed."""
         self._digests = MemberDigests(self._birth.member_id, self.contract.kind)
         self._touched: Callable[[], Touched | None] | None = getattr(self._member, "touched", None)
+        self._digested: Callable[[], State] = getattr(self._member, "digested", self._member.capture)
 
     def _rebuild(self) -> None:
         self._member = self._make(self._birth)
@@ -404,6 +405,6 @@ class Seat:
             raise MemberError(f"{self._birth.member_id} cannot be digested: {error}.") from None
 
     def _digest_of(self, local_tick: int, sequence: int) -> bytes:
-        state = checked_state(self._member.capture())
+        state = checked_state(self._digested())
         touched = self._touched() if self._touched is not None else None
         return self._digests.take(local_tick, sequence, state, touched)

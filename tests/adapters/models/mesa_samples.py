@@ -192,3 +192,42 @@ def tax_or_fall(model, event):
 
 
 NOT_A_FUNCTION = 3
+
+
+class Dreamer(Walkers):
+    """Deterministic; holds a running generator, which nobody can write down."""
+
+    def __init__(self, seed=None):
+        super().__init__(seed=seed)
+        self.dream = (step for step in range(1_000))
+
+    def step(self):
+        self.tax = next(self.dream)
+        super().step()
+
+
+class Clique(Walkers):
+    """Deterministic, for nobody asks in which order; but objects that only a set holds have none."""
+
+    def __init__(self, seed=None):
+        super().__init__(seed=seed)
+        self.secrets = {object.__new__(Secret), object.__new__(Secret)}
+
+
+class Secret:
+    pass
+
+
+class Amnesiac(Walkers):
+    """Deterministic, as long as it lives in one process: what it goes by stands in its module."""
+
+    steps_made = 0
+
+    def __init__(self, seed=None):
+        super().__init__(seed=seed)
+        type(self).steps_made = 0
+
+    def step(self):
+        type(self).steps_made += 1
+        self.tax = type(self).steps_made
+        super().step()
