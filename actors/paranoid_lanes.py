@@ -211,11 +211,12 @@ class ParanoidLane(LocalLane):
         if here.outboxes[-1].failure is not None or there.checkpoint is None:
             return ""
         with contextlib.suppress(MemberError, ValueError):  # its next digest will say what cannot be captured
-            now = self._hosts[host_id].seat.copy()
+            seat = self._hosts[host_id].seat
+            now = seat.copy()
             if now.document != there.checkpoint.document:
                 return state_difference(now.document, there.checkpoint.document)
             identity = (life.birth.member_id, life.contract.kind, now.local_tick, now.sequence)
-            if now.digest != member_digest(*identity, decode_state(now.document)):
+            if seat.says_touched and now.digest != member_digest(*identity, decode_state(now.document)):
                 return "its digest is not that of its state: something has changed that it does not tell as touched"
         return ""
 

@@ -1,6 +1,7 @@
 """Mesa models whose state is captured: they come back, go back, fork, sweep and can be modified like Cities."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 pytest.importorskip("mesa")
 
-from actors.adapters.certificates import certify
+from actors.adapters import mesa_realms
+from actors.adapters.certificates import Certificate, certify
 from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.states import differences
 from orchestration import Multiverse
@@ -24,6 +26,20 @@ def opened(folder: Path, engine: str = "local", **more: Any) -> Multiverse:
 
 def walkers(mv: Multiverse, realm_id: str = "walk", model: str = "mesa_samples:Walkers") -> dict[str, Any]:
     return mv.register_game(realm_id, MESA, params={"model": model, "certify_steps": 3})
+
+
+certified = lru_cache(certify)
+
+
+@pytest.fixture(autouse=True)
+def certified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the check of a model finds, it finds each time; that is tested elsewhere, and takes seconds."""
+
+    def again(model: str, arguments: Any, seed: int, steps: int, *, publish: str = "") -> Certificate:
+        assert not arguments
+        return certified(model, (), seed, steps, publish=publish)
+
+    monkeypatch.setattr(mesa_realms, "certify", again)
 
 
 @pytest.fixture

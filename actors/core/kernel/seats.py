@@ -232,6 +232,11 @@ class Seat:
         return Outbox(self._number, self._local_tick, digest=self._digest, measures=measures, totals=totals)
 
     @property
+    def says_touched(self) -> bool:
+        """Whether the member says what it has changed, so that its digest may rest on older hashes."""
+        return self._touched is not None
+
+    @property
     def progress(self) -> int:
         """The local tick it is in right now; read from another thread to tell computing from hung."""
         turn = self._turn
