@@ -37,6 +37,8 @@ OBJECTS_MAX = 5_000_000
 WHAT = "@"
 """The attribute of an object's record that says what it is."""
 _SCALARS = frozenset({type(None), bool, float, str, bytes})
+_PLAIN_MODULES = frozenset({"builtins", "collections", "decimal", "fractions", "random", "weakref"})
+"""Any class of these does nothing when an empty instance of it is made."""
 _ARRAY_KINDS = "biufcSUMm"
 _HEAP_TYPE, _IMMUTABLE_TYPE, _NO_INSTANCES = 1 << 9, 1 << 8, 1 << 7
 _OF_PYTHON = _HEAP_TYPE | _IMMUTABLE_TYPE | _NO_INSTANCES
@@ -49,16 +51,35 @@ class UncapturableError(Exception):
 
 
 class Born(NamedTuple):
-    """What a fresh model has that no name leads to, in the order of its graph."""
+    """What a fresh model has that no name leads to, in the order of its graph; and the names that it knows.
+
+    Attributes:
+        functions: functions and classes without a name.
+        names: (module, name) of the classes, functions and modules that it refers to.
+        packages: those that its classes are from.
+    """
 
     functions: tuple[Any, ...]
+    names: frozenset[tuple[str, str]]
+    packages: frozenset[str]
 
     def number_of(self, function: Any) -> int | None:
         """The place of a function among them; None if it is not there."""
         return next((place for place, one in enumerate(self.functions) if one is function), None)
 
+    def knows(self, module: str, name: str, of_a_class: bool) -> bool:
+        """Whether a model may refer to something by name: what it was made with, what is its own, and plain classes.
 
-NOTHING_BORN = Born(())
+        So that what was written down, whoever wrote it, reaches nothing that the model could not reach itself.
+        """
+        return (
+            (module, name) in self.names
+            or module.partition(".")[0] in self.packages
+            or (of_a_class and module in _PLAIN_MODULES)
+        )
+
+
+NOTHING_BORN = Born((), frozenset(), frozenset())
 
 
 def born_with(root: Any) -> Born:
@@ -69,7 +90,8 @@ def born_with(root: Any) -> Born:
     """
     walk = _Walk(root, None)
     walk.run()
-    return Born(tuple(walk.nameless))
+    own = {kind.__module__.partition(".")[0] for kind in type(root).__mro__ if kind is not object}
+    return Born(tuple(walk.nameless), frozenset(walk.names), frozenset(own))
 
 
 def captured(root: Any, born: Born) -> dict[str, Plain]:
@@ -133,6 +155,7 @@ class _Walk:
         self.root, self.born = root, born
         self.objects: dict[str, Plain] = {}
         self.nameless: list[Any] = []
+        self.names: set[tuple[str, str]] = set()
         self._ids: dict[int, str] = {}
         self._kept: list[Any] = []  # so that no address is used twice meanwhile
         self._counts: dict[str, int] = {}
@@ -190,9 +213,9 @@ class _Walk:
         kind = type(thing)
         if isinstance(thing, type):
             name = _name(thing)
-            return None if name is None else ["class", *name]
+            return None if name is None else ["class", *self._known(thing, name)]
         if kind in (types.FunctionType, types.BuiltinFunctionType) and (name := _name(thing)) is not None:
-            return ["function", *name]
+            return ["function", *self._known(thing, name)]
         if kind is types.FunctionType:
             return ["born", self._birth_number(thing)]
         if isinstance(thing, types.MethodType | types.BuiltinMethodType):
@@ -201,7 +224,7 @@ class _Walk:
             keywords = [[key, self._value(value)] for key, value in thing.keywords.items()]
             return ["partial", self._value(thing.func), self._value(thing.args), keywords]
         if isinstance(thing, types.ModuleType):
-            return ["module", thing.__name__]
+            return ["module", self._known(thing, (thing.__name__, ""))[0]]
         if isinstance(thing, enum.Enum):
             return ["enum", *self._class_of(thing), thing.name]
         if isinstance(thing, np.dtype):
@@ -213,7 +236,7 @@ class _Walk:
         if kind in (range, slice):
             return [kind.__name__, *(self._value(part) for part in (thing.start, thing.stop, thing.step))]
         if thing is Ellipsis or thing is NotImplemented:
-            return ["function", "builtins", repr(thing)]
+            return ["constant", repr(thing)]
         if isinstance(thing, weakref.ReferenceType):
             if type(thing) is not weakref.ReferenceType or thing.__callback__ is not None:
                 raise self._fail(thing, "a weak reference with something to do when it dies")
@@ -347,8 +370,15 @@ class _Walk:
         kind = type(thing)
         if (found := self._classes.get(kind)) is None:
             name = _name(kind)
-            found = self._classes[kind] = name if name is not None else ("", self._value(kind)[1])
+            found = self._classes[kind] = self._known(kind, name) if name is not None else ("", self._value(kind)[1])
         return found
+
+    def _known(self, thing: Any, name: tuple[str, str]) -> tuple[str, str]:
+        if self.born is None:
+            self.names.add(name)
+        elif not self.born.knows(*name, isinstance(thing, type)):
+            raise UncapturableError(f"{self._where} holds {'.'.join(name)}, which the model was not made with")
+        return name
 
     def _own(self, thing: Any) -> dict[str, Plain]:
         found: dict[str, Plain] = {}
@@ -469,6 +499,8 @@ class _Restoring:
     def _empty(self, record: Mapping[str, Any]) -> Any:
         kind, *rest = record[WHAT]
         cls: Any = self._class(*rest) if len(rest) == 2 else None
+        if cls is not None and not issubclass(cls, _BASES.get(kind, object)):
+            raise UncapturableError(f"{cls.__qualname__!r} is no kind of {kind}")
         match kind:
             case "object":
                 return object.__new__(cls)
@@ -532,9 +564,9 @@ class _Restoring:
         return made
 
     def _class(self, module: str, name: str) -> type:
-        found = _named(module, name) if module else self._object(name)
+        found = self._named_thing(module, name) if module else self._object(name)
         if not isinstance(found, type):
-            raise UncapturableError(f"there is no class {name!r} in {module!r} now")
+            raise UncapturableError(f"{name!r} of {module!r} is no class")
         return found
 
     def _value(self, value: Any) -> Any:
@@ -548,9 +580,16 @@ class _Restoring:
 
     def _named_thing(self, module: str, name: str) -> Any:
         found = _named(module, name)
-        if found is None:
+        if found is None or _name(found) != (module, name):
             raise UncapturableError(f"{module!r} has no {name!r} now")
+        if not self.born.knows(module, name, isinstance(found, type)):
+            raise UncapturableError(f"{name!r} of {module!r} is nothing that the model was made with")
         return found
+
+    def _module(self, name: str) -> Any:
+        if (name, "") not in self.born.names:
+            raise UncapturableError(f"the module {name!r} is nothing that the model was made with")
+        return sys.modules[name]
 
     def _weak(self, of: Plain) -> Any:
         thing = self._value(of)
@@ -570,6 +609,19 @@ class _Gone:
 
 _EMPTY: tuple[Any, ...] = ([], (), {}.keys(), {}.values(), {}.items())
 _ITERATORS = frozenset(type(iter(one)) for one in _EMPTY)
+_BASES: dict[str, Any] = {
+    "list": list,
+    "dict": dict,
+    "deque": deque,
+    "tuple": tuple,
+    "value": (int, float, str, bytes),
+    "set": set,
+    "frozenset": frozenset,
+    "weak set": weakref.WeakSet,
+    "weak keys": weakref.WeakKeyDictionary,
+    "weak values": weakref.WeakValueDictionary,
+    "random": Random,
+}
 _ATTRIBUTED = frozenset({"object", "list", "dict", "deque", "random", "value"})
 _HASHING = frozenset({"set", "weak set", "dict", "weak keys", "weak values"})
 _OF_RECORDS = frozenset({"items", "state", "value", "most", "factory"})
@@ -585,7 +637,8 @@ _VALUES: dict[str, Callable[..., Any]] = {
     "partial": lambda self, function, given, keywords: partial(
         self._value(function), *self._value(given), **{key: self._value(value) for key, value in keywords}
     ),
-    "module": lambda self, name: sys.modules[name],
+    "module": _Restoring._module,
+    "constant": lambda self, name: {"Ellipsis": Ellipsis, "NotImplemented": NotImplemented}[name],
     "enum": lambda self, module, name, member: self._class(module, name)[member],
     "dtype": lambda self, text: np.dtype(text),
     "scalar": lambda self, dtype, state: np.frombuffer(state, dtype)[0],

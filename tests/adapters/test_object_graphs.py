@@ -244,6 +244,14 @@ def test_a_function_made_later_is_refused():
         lambda objects: objects["Thing#1"].update({"@": ["object", "no.such", "Thing"]}),
         lambda objects: objects["Thing#1"].update({"@": ["conjured"]}),
         lambda objects: objects["model"].update(x=["function", "no.such", "thing"]),
+        lambda objects: objects["model"].update(x=["function", "posix", "system"]),
+        lambda objects: objects["model"].update(x=["function", "builtins", "eval"]),
+        lambda objects: objects["model"].update(x=["function", __name__, "io.open"]),
+        lambda objects: objects["model"].update(x=["class", "subprocess", "Popen"]),
+        lambda objects: objects["model"].update(x=["module", "os"]),
+        lambda objects: objects["model"].update(x=["partial", ["function", "posix", "system"], ["()", "true"], []]),
+        lambda objects: objects["Thing#1"].update({"@": ["deque", "subprocess", "Popen"], "most": "true", "items": []}),
+        lambda objects: objects["Thing#1"].update({"@": ["deque", __name__, "Thing"], "most": 1, "items": []}),
     ],
 )
 def test_records_that_lead_nowhere_are_refused(change):
