@@ -40,9 +40,9 @@ def back_up(source: str, target: str, tell: Callable[[str, int], None] = lambda 
             return _copied(one, other, target, tell)
     path = Path(target.removeprefix(SQLITE_SCHEME)).absolute()
     pieces = [path, path.with_name(path.name + KEYFRAMES_SUFFIX)]
+    _sweep(path)
     if there := [piece for piece in pieces if piece.exists()]:
         raise VaultError(f"there is a file {os.fspath(there[0])!r} already; name another, or move it away.")
-    _sweep(path)
     partial = path.with_name(f"{path.name}{PARTIAL}{os.getpid()}")
     parts = [partial, partial.with_name(partial.name + KEYFRAMES_SUFFIX)]
     try:
@@ -50,6 +50,10 @@ def back_up(source: str, target: str, tell: Callable[[str, int], None] = lambda 
             rows = _copied(one, other, target, tell)
         for part, piece in reversed(list(zip(parts, pieces, strict=True))):  # without its journal it is no vault yet
             part.rename(piece)
+    except BaseException:
+        if not path.exists():
+            pieces[1].unlink(missing_ok=True)
+        raise
     finally:
         for left in path.parent.glob(f"{partial.name}*"):
             left.unlink(missing_ok=True)
@@ -61,6 +65,10 @@ def _sweep(path: Path) -> None:
     for left in path.parent.glob(f"{path.name}{PARTIAL}*"):
         maker = left.name.removeprefix(path.name + PARTIAL).partition(".")[0].partition("-")[0]
         if maker.isdecimal() and not _lives(int(maker)):
+            if (
+                left.name == f"{path.name}{PARTIAL}{maker}" and not path.exists()
+            ):  # it may have named the other one already
+                path.with_name(path.name + KEYFRAMES_SUFFIX).unlink(missing_ok=True)
             left.unlink(missing_ok=True)
 
 
