@@ -828,7 +828,7 @@ class Multiverse:
             event_id: the event.
             fork: the number of the fork in which it happened; 0 is outside of all.
         """
-        return self._call("cascade", event_id, fork)  # type: ignore[no-any-return]
+        return self._call("cascade", checked(str, event_id, "event id"), checked(int, fork, "fork"))  # type: ignore[no-any-return]
 
     def audit(self) -> dict[str, Any]:
         """Deliveries by type since the beginning, and for each conserved quantity (what is, what should be)."""

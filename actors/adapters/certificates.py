@@ -122,7 +122,8 @@ def certify(
     if one.error is not None or other.error is not None:
         raise FactoryError(error_from(*(one.error or other.error or ("", ""))).message)
     reason = " ".join(found for found in (_difference(one, other), one.shared or other.shared) if found)
-    refusal = reason or one.refusal or _difference_of_heir(one, heirs[0], steps)
+    few = "" if steps > 1 else "One step is too few to find out whether its state can be told."
+    refusal = reason or few or one.refusal or _difference_of_heir(one, heirs[0], steps)
     return Certificate(not reason, steps, one.rows, reason, not refusal, refusal)
 
 

@@ -21,6 +21,8 @@ class CapturedModel:
             self._born = born_with(model)
         except UncapturableError as error:
             self._refusal = str(error)
+        except Exception as error:  # foreign objects may do anything when they are looked at
+            self._refusal = f"it cannot be looked through: {type(error).__name__}: {error}"
 
     def objects(self) -> dict[str, Plain]:
         """Every object of the model, by id.
@@ -30,7 +32,12 @@ class CapturedModel:
         """
         if self._refusal:
             raise UncapturableError(self._refusal)
-        return captured(self._model, self._born)
+        try:
+            return captured(self._model, self._born)
+        except UncapturableError:
+            raise
+        except Exception as error:  # see above
+            raise UncapturableError(f"it cannot be looked through: {type(error).__name__}: {error}") from error
 
     def become(self, objects: dict[str, Any]) -> None:
         """Becomes what was told of another model that was made by the same constructor.

@@ -39,10 +39,10 @@ from actors.adapters.mesa_models import (
 )
 from actors.adapters.mesa_states import RowFold, RowReader, generator_states
 from actors.adapters.mesa_views import MesaView, latest_figures
-from actors.adapters.object_graphs import UncapturableError
+from actors.adapters.object_graphs import WHAT, UncapturableError
 from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.digests import NO_DIGEST, fold
-from actors.core.kernel.errors import FactoryError, MemberError
+from actors.core.kernel.errors import CommandRefusedError, FactoryError, MemberError
 from actors.core.kernel.events import Event
 from actors.core.kernel.members import CAPTURED, NONE, REPLAYED, Birth, Contract, Turn, View
 from actors.core.kernel.states import Records, State
@@ -220,6 +220,22 @@ class MesaRealm(Realm):
             raise MemberError(f"{self.birth.member_id}: {error}.") from None
         told = {"lineage": self.birth.lineage, "hash": _hash(objects), "changes": self._changes, **self._fold.table()}
         return {"objects": Records(objects), "roster": self.roster.capture(), "told": Records(told)}
+
+    def check_changes(self, changes: Mapping[str, Plain]) -> None:
+        """Only values of attributes may be changed from outside; who is whose is the model's own affair.
+
+        Raises:
+            CommandRefusedError: a path or a value of another kind.
+        """
+        for path, value in changes.items():
+            section, _, rest = path.partition(".")
+            attribute = rest.rpartition(".")[2]
+            if section != "objects" or rest.count(".") != 1 or attribute == WHAT:
+                raise CommandRefusedError(f"{path!r}: a Mesa model is changed by objects.OBJECT.ATTRIBUTE.")
+            if isinstance(value, list | tuple | dict):
+                raise CommandRefusedError(
+                    f"{path!r}: a number, a text, true, false or null is needed, not {value!r:.80}."
+                )
 
     def restore(self, state: State) -> None:
         """See `Member`. Objects that are not those that were told were changed from outside; the digest says so.

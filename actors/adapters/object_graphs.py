@@ -20,11 +20,11 @@ import sys
 import types
 import warnings
 import weakref
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -37,7 +37,7 @@ OBJECTS_MAX = 5_000_000
 WHAT = "@"
 """The attribute of an object's record that says what it is."""
 _SCALARS = frozenset({type(None), bool, float, str, bytes})
-_PLAIN_MODULES = frozenset({"builtins", "collections", "decimal", "fractions", "random", "weakref"})
+_PLAIN_MODULES = frozenset({"builtins", "collections", "decimal", "fractions", "numpy", "random", "weakref"})
 """Any class of these does nothing when an empty instance of it is made."""
 _ARRAY_KINDS = "biufcSUMm"
 _HEAP_TYPE, _IMMUTABLE_TYPE, _NO_INSTANCES = 1 << 9, 1 << 8, 1 << 7
@@ -176,12 +176,24 @@ class _Walk:
                 self.objects[object_id] = self._record(thing)
             for object_id, thing in self._take_sets():
                 self._where = object_id
-                items = sorted((self._member(item) for item in thing), key=encode)
+                items = self._items_of_set(thing)
                 self.objects[object_id] = {WHAT: [self._kind_of_set(thing), *self._class_of(thing)], "items": items}
 
     def _take_sets(self) -> list[tuple[str, Any]]:
         found, self._sets = self._sets, []
         return found
+
+    def _items_of_set(self, thing: Any) -> list[Plain]:
+        """In an order that neither addresses nor hash seeds decide; of numbers, in that in which the set gives them."""
+        present = list(thing)
+        for agent in sorted((item for item in present if _is_agent(item)), key=_agent_key):
+            self._value(agent)  # whom nothing else holds gets a name now
+        items = [self._member(item) for item in present]
+        if not all(_is_of_numbers(item) for item in present):
+            return sorted(items, key=encode)
+        if list(type(thing)(present)) != present:
+            raise self._fail(thing, "whose order follows from what it has held before")
+        return items
 
     def _kind_of_set(self, thing: Any) -> str:
         if isinstance(thing, weakref.WeakSet):
@@ -217,6 +229,7 @@ class _Walk:
         if kind in (types.FunctionType, types.BuiltinFunctionType) and (name := _name(thing)) is not None:
             return ["function", *self._known(thing, name)]
         if kind is types.FunctionType:
+            self._check_forgetful(thing)
             return ["born", self._birth_number(thing)]
         if isinstance(thing, types.MethodType | types.BuiltinMethodType):
             return ["method", self._method_name(thing), self._value(thing.__self__)]
@@ -226,10 +239,10 @@ class _Walk:
         if isinstance(thing, types.ModuleType):
             return ["module", self._known(thing, (thing.__name__, ""))[0]]
         if isinstance(thing, enum.Enum):
-            return ["enum", *self._class_of(thing), thing.name]
+            return ["enum", *self._class_of(thing), self._value(thing.value)]
         if isinstance(thing, np.dtype):
             return ["dtype", thing.str]
-        if isinstance(thing, np.generic) and thing.dtype.kind in _ARRAY_KINDS:
+        if isinstance(thing, np.generic) and thing.dtype.kind in _ARRAY_KINDS and not isinstance(thing, str | bytes):
             return ["scalar", thing.dtype.str, thing.tobytes()]
         if kind is complex:
             return ["complex", thing.real, thing.imag]
@@ -242,6 +255,15 @@ class _Walk:
                 raise self._fail(thing, "a weak reference with something to do when it dies")
             return ["weak", self._value(thing())]
         return None
+
+    def _check_forgetful(self, function: Any) -> None:
+        """A function without a name must not remember what nobody sees: only the model itself, and what never changes."""
+        cells = [cell.cell_contents for cell in function.__closure__ or () if cell != _EMPTY_CELL]
+        held = [*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+        if vars(function) or not all(one is self.root or one is function or _never_changes(one) for one in held):
+            raise UncapturableError(
+                f"{self._where} holds {function.__qualname__!r}, a function without a name that remembers something"
+            )
 
     def _method_name(self, thing: Any) -> str:
         name, of = thing.__name__, thing.__self__
@@ -296,10 +318,10 @@ class _Walk:
         if type(item) is tuple:
             return ["()", *(self._member(part) for part in item)]
         if id(item) not in self._ids and type(item) not in _SCALARS and type(item) is not int:
-            constant = self._constant(item)
+            constant = None if type(item) is types.FunctionType and _name(item) is None else self._constant(item)
             if constant is not None:
                 return constant
-            if type(getattr(item, "__dict__", {}).get("unique_id")) not in (int, str):
+            if not _is_agent(item):
                 raise self._fail(item, "which nothing but a set holds: whatever comes of it follows from addresses")
         return self._value(item)
 
@@ -319,8 +341,9 @@ class _Walk:
             state = np.array(words, dtype="<u4").tobytes()
             return {WHAT: ["random", *self._class_of(thing)], "state": [version, state, gauss_next], **self._own(thing)}
         if isinstance(thing, np.random.Generator):
-            bits = thing.bit_generator
-            return {WHAT: ["generator", type(bits).__name__], "state": self._state(bits.state)}
+            return {WHAT: ["generator"], "of": self._value(thing.bit_generator)}
+        if isinstance(thing, np.random.BitGenerator):
+            return self._bit_generator(thing)
         if isinstance(thing, np.random.RandomState):
             return {WHAT: ["random state"], "state": self._state(thing.get_state(legacy=False))}
         if isinstance(thing, itertools.count | itertools.chain) or kind in _ITERATORS:
@@ -357,13 +380,12 @@ class _Walk:
             items = [self._value(item) for item in thing]
             return {WHAT: ["tuple", *self._class_of(thing)], "items": items}
         if isinstance(thing, int | float | str | bytes):
-            base = next(one for one in (int, float, str, bytes) if isinstance(thing, one))
-            bare = base(thing)  # type: ignore[arg-type]
+            bare = next(own(thing) for kept, own in _BARE if isinstance(thing, kept))  # whatever its class says of it
             return {WHAT: ["value", *self._class_of(thing)], "value": self._value(bare), **self._own(thing)}
         # An object of C's own kind keeps what it is where nobody can look.
         if not _made_by_python(kind):
             raise self._fail(thing, "whose state is not in its attributes")
-        return {WHAT: ["object", *self._class_of(thing)], **self._own(thing)}
+        return {WHAT: ["object", *self._class_of(thing)], **self._own(thing, plain=True)}
 
     def _class_of(self, thing: Any) -> tuple[str, str]:
         """Module and name; of a class to which no name leads, nothing and its id in the graph."""
@@ -380,7 +402,8 @@ class _Walk:
             raise UncapturableError(f"{self._where} holds {'.'.join(name)}, which the model was not made with")
         return name
 
-    def _own(self, thing: Any) -> dict[str, Plain]:
+    def _own(self, thing: Any, plain: bool = False) -> dict[str, Plain]:
+        """An instance's own attributes; beside what else its record says of it, unless that is plain."""
         found: dict[str, Plain] = {}
         kind = type(thing)
         if (slots := self._slots.get(kind)) is None:
@@ -390,7 +413,7 @@ class _Walk:
                 continue
             if not isinstance(name, str) or name == WHAT:
                 raise self._fail(thing, f"with an attribute {name!r}")
-            found[f".{name}" if name in ("items", "state", "value", "most", "factory") else name] = self._value(value)
+            found[f".{name}" if not plain and name in _OF_RECORDS else name] = self._value(value)
         return found
 
     def _pairs(self, thing: Mapping[Any, Any]) -> list[Plain]:
@@ -400,6 +423,8 @@ class _Walk:
         if type(thing) is not np.ndarray:
             raise self._fail(thing, "a kind of array of its own")
         if thing.dtype.kind == "O":
+            if thing.base is not None:
+                raise self._fail(thing, "a view into an array of objects")
             items = [self._value(item) for item in thing.ravel()]
             return {WHAT: ["objects array"], "shape": list(thing.shape), "items": items}
         if thing.dtype.kind not in _ARRAY_KINDS:
@@ -409,12 +434,23 @@ class _Walk:
             if not thing.base.flags.c_contiguous:
                 raise self._fail(thing, "a view into an array that is not in order itself")
             form = {"shape": list(thing.shape), "strides": list(thing.strides), "offset": offset}
-            return {WHAT: ["view", thing.dtype.str], "of": self._value(thing.base), **form}
-        return {
-            WHAT: ["array", thing.dtype.str],
-            "shape": list(thing.shape),
-            "state": np.ascontiguousarray(thing).tobytes(),
-        }
+            return {WHAT: ["view", thing.dtype.str], "of": self._value(thing.base), **form, **_locked(thing)}
+        order: Literal["C", "F"] = "F" if thing.flags.f_contiguous and not thing.flags.c_contiguous else "C"
+        if order == "C" and not thing.flags.c_contiguous:
+            raise self._fail(thing, "with gaps in it")
+        form = {"shape": list(thing.shape), "order": order, "state": thing.tobytes(order)}
+        return {WHAT: ["array", thing.dtype.str], **form, **_locked(thing)}
+
+    def _bit_generator(self, thing: Any) -> Plain:
+        seed = thing.seed_seq
+        if type(seed) is not np.random.SeedSequence or getattr(np.random, type(thing).__name__, None) is not type(
+            thing
+        ):
+            raise self._fail(thing, "whose seed is of a kind of its own")
+        entropy = [self._value(int(part)) for part in np.atleast_1d(np.array(seed.entropy, dtype=object))]
+        key = [int(part) for part in seed.spawn_key]
+        grown = {"entropy": entropy, "key": key, "pool": seed.pool_size, "children": seed.n_children_spawned}
+        return {WHAT: ["bits", type(thing).__name__], "state": self._state(thing.state), "seed": grown}
 
     def _state(self, part: Any) -> Plain:
         if isinstance(part, Mapping):
@@ -422,6 +458,40 @@ class _Walk:
         if isinstance(part, np.ndarray):
             return ["array", part.dtype.str, part.tobytes()]
         return self._value(int(part) if isinstance(part, np.integer) else part)
+
+
+def _locked(array: Any) -> dict[str, Plain]:
+    return {} if array.flags.writeable else {"locked": True}
+
+
+def _is_agent(item: Any) -> bool:
+    """Whether something has a number of its own, as Mesa's agents have."""
+    return type(getattr(item, "__dict__", {}).get("unique_id")) in (int, str)
+
+
+def _agent_key(agent: Any) -> tuple[str, bool, Any]:
+    own = agent.unique_id
+    return type(agent).__qualname__, isinstance(own, str), own
+
+
+def _is_of_numbers(item: Any) -> bool:
+    return type(item) in (int, float, bool) or (type(item) is tuple and all(_is_of_numbers(part) for part in item))
+
+
+_EMPTY_CELL = types.CellType()
+
+
+def _never_changes(thing: Any) -> bool:
+    """Whether something is what it is for good."""
+    if type(thing) is tuple:
+        return all(_never_changes(part) for part in thing)
+    named = isinstance(thing, type | types.FunctionType | types.BuiltinFunctionType) and _name(thing) is not None
+    return (
+        named
+        or type(thing) in _SCALARS
+        or type(thing) in (int, complex)
+        or isinstance(thing, types.ModuleType | enum.Enum)
+    )
 
 
 def _is_instance(value: Any) -> bool:
@@ -460,7 +530,7 @@ class _Restoring:
                     if name != WHAT:
                         setattr(thing, name, self._value(value))
             elif kind in ("list", "deque"):
-                thing.extend(self._value(item) for item in record["items"])
+                (list if kind == "list" else deque).extend(thing, (self._value(item) for item in record["items"]))
             elif kind == "objects array":
                 for place, item in enumerate(record["items"]):
                     thing.flat[place] = self._value(item)
@@ -468,11 +538,13 @@ class _Restoring:
                 later.append((kind, thing, record))
         for kind, thing, record in later:
             if kind in ("set", "weak set"):
+                add = set.add if kind == "set" else weakref.WeakSet.add
                 for item in record["items"]:
-                    thing.add(self._value(item))
+                    add(thing, self._value(item))
             else:
+                put: Any = OrderedDict.__setitem__ if isinstance(thing, OrderedDict) else _PUTS[kind]
                 for key, value in record["items"]:
-                    thing[self._value(key)] = self._value(value)
+                    put(thing, self._value(key), self._value(value))
 
     def _set_attributes(self, thing: Any, record: Mapping[str, Any]) -> None:
         own = getattr(thing, "__dict__", None)
@@ -482,7 +554,8 @@ class _Restoring:
         for name, value in record.items():
             if name == WHAT or (name in _OF_RECORDS and record[WHAT][0] != "object"):
                 continue
-            name = name.removeprefix(".")
+            if record[WHAT][0] != "object":
+                name = name.removeprefix(".")
             if name in slots or own is None:
                 object.__setattr__(thing, name, self._value(value))
             else:
@@ -524,11 +597,15 @@ class _Restoring:
             case "weak set" | "weak keys" | "weak values":
                 return cls()
             case "array":
-                shape, dtype = record["shape"], np.dtype(rest[0])
-                return np.frombuffer(record["state"], dtype).reshape(shape).copy()
+                flat = np.frombuffer(record["state"], np.dtype(rest[0]))
+                array = flat.reshape(record["shape"], order=record["order"]).copy(order=record["order"])
+                array.flags.writeable = "locked" not in record
+                return array
             case "view":
                 of, shape, dtype = self._value(record["of"]), record["shape"], np.dtype(rest[0])
-                return np.ndarray(shape, dtype, of, record["offset"], record["strides"])
+                view: Any = np.ndarray(shape, dtype, of, record["offset"], record["strides"])
+                view.flags.writeable = "locked" not in record
+                return view
             case "born class":
                 return self.born.functions[rest[0]]
             case "objects array":
@@ -539,9 +616,19 @@ class _Restoring:
                 made.setstate((version, tuple(np.frombuffer(words, "<u4").tolist()), gauss_next))
                 return made
             case "generator":
-                bits = getattr(np.random, rest[0])()
+                return np.random.Generator(self._value(record["of"]))
+            case "bits":
+                grown = record["seed"]
+                entropy = [self._value(part) for part in grown["entropy"]]
+                seed = np.random.SeedSequence(
+                    entropy[0] if len(entropy) == 1 else entropy,
+                    spawn_key=tuple(grown["key"]),
+                    pool_size=grown["pool"],
+                    n_children_spawned=grown["children"],
+                )
+                bits = _BIT_GENERATORS[rest[0]](seed)
                 bits.state = self._state(record["state"])
-                return np.random.Generator(bits)
+                return bits
             case "random state":
                 made = np.random.RandomState()
                 made.set_state(self._state(record["state"]))
@@ -586,6 +673,12 @@ class _Restoring:
             raise UncapturableError(f"{name!r} of {module!r} is nothing that the model was made with")
         return found
 
+    def _enum(self, module: str, name: str, value: Plain) -> Any:
+        kind = self._class(module, name)
+        if not issubclass(kind, enum.Enum):
+            raise UncapturableError(f"{name!r} of {module!r} is no enumeration")
+        return kind(self._value(value))
+
     def _module(self, name: str) -> Any:
         if (name, "") not in self.born.names:
             raise UncapturableError(f"the module {name!r} is nothing that the model was made with")
@@ -607,8 +700,17 @@ class _Gone:
     """What a weak reference to nothing refers to."""
 
 
+_BARE: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (int, int.__int__),
+    (float, float.__float__),
+    (str, str.__str__),
+    (bytes, lambda thing: bytes.__getitem__(thing, slice(None))),
+)
 _EMPTY: tuple[Any, ...] = ([], (), {}.keys(), {}.values(), {}.items())
 _ITERATORS = frozenset(type(iter(one)) for one in _EMPTY)
+_BIT_GENERATORS: dict[str, Any] = {
+    name: getattr(np.random, name) for name in ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+}
 _BASES: dict[str, Any] = {
     "list": list,
     "dict": dict,
@@ -621,6 +723,11 @@ _BASES: dict[str, Any] = {
     "weak keys": weakref.WeakKeyDictionary,
     "weak values": weakref.WeakValueDictionary,
     "random": Random,
+}
+_PUTS = {
+    "dict": dict.__setitem__,
+    "weak keys": weakref.WeakKeyDictionary.__setitem__,
+    "weak values": weakref.WeakValueDictionary.__setitem__,
 }
 _ATTRIBUTED = frozenset({"object", "list", "dict", "deque", "random", "value"})
 _HASHING = frozenset({"set", "weak set", "dict", "weak keys", "weak values"})
@@ -639,7 +746,7 @@ _VALUES: dict[str, Callable[..., Any]] = {
     ),
     "module": _Restoring._module,
     "constant": lambda self, name: {"Ellipsis": Ellipsis, "NotImplemented": NotImplemented}[name],
-    "enum": lambda self, module, name, member: self._class(module, name)[member],
+    "enum": _Restoring._enum,
     "dtype": lambda self, text: np.dtype(text),
     "scalar": lambda self, dtype, state: np.frombuffer(state, dtype)[0],
     "complex": lambda self, real, imaginary: complex(real, imaginary),

@@ -86,7 +86,10 @@ def test_modified_by_dotted_path(mv: Multiverse) -> None:
         ({"objects.Walker-99.place": 1.0}, "Walker-99"),
         ({"objects.Walker-2.place": "far"}, "place"),
         ({"objects.Walker-2.nothing": 1}, "nothing"),
-        ({"objects.model.random": ["@", "nobody"]}, "there is no object 'nobody'"),
+        ({"objects.model.random": ["@", "nobody"]}, "a number, a text, true, false or null is needed"),
+        ({"objects.model.@": "x"}, "objects.OBJECT.ATTRIBUTE"),
+        ({"told.lineage": "x"}, "objects.OBJECT.ATTRIBUTE"),
+        ({"objects.model.random": 5}, "random"),
     ):
         with pytest.raises(CommandRefusedError, match=says):
             mv.modify("walk", changes)
@@ -168,8 +171,9 @@ def test_what_cannot_be_captured_is_lived_again(tmp_path: Path, model: str, says
 
 def test_a_certificate_says_whether_it_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(MODELS))
-    found = certify("mesa_samples:Bare", {}, 7, 1)
+    found = certify("mesa_samples:Bare", {}, 7, 2)
     assert (found.captured, found.refusal) == (True, "")
+    assert "One step is too few" in certify("mesa_samples:Bare", {}, 7, 1).refusal
     assert "generator" in certify("mesa_samples:Dreamer", {}, 7, 2).refusal
 
 

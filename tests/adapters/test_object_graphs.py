@@ -261,3 +261,101 @@ def test_records_that_lead_nowhere_are_refused(change):
     fresh = Thing()
     with pytest.raises(UncapturableError):
         restored(fresh, born_with(fresh), objects)
+
+
+def told_and_taken_up(one):
+    fresh = Thing()
+    restored(fresh, born_with(one), decode(encode(captured(one, born_with(one)))))
+    return fresh
+
+
+def test_a_set_of_numbers_gives_them_in_the_same_order_or_is_refused():
+    kept, refused = 0, 0
+    chance = random.Random(4)
+    for _ in range(60):
+        some = {(chance.randrange(40), chance.randrange(40)) for _ in range(chance.randrange(1, 40))}
+        for gone in chance.sample(sorted(some), len(some) // 2):
+            some.discard(gone)
+        try:
+            found = told_and_taken_up(Thing(some=some))
+        except UncapturableError as error:
+            assert "whose order follows from what it has held before" in str(error)
+            refused += 1
+        else:
+            assert list(found.some) == list(some)
+            kept += 1
+    assert kept and refused
+
+
+def test_generators_spawn_on_and_share_their_bits():
+    one = Thing(rng=np.random.default_rng(5))
+    one.rng.spawn(2)
+    one.other = np.random.Generator(one.rng.bit_generator)
+    found = told_and_taken_up(one)
+    assert found.rng.spawn(1)[0].normal() == one.rng.spawn(1)[0].normal()
+    assert [found.rng.random(), found.other.random()] == [one.rng.random(), one.other.random()]
+
+
+def test_arrays_keep_their_order_in_memory_and_their_lock():
+    one = Thing(turned=np.asfortranarray(np.arange(6.0).reshape(2, 3)), locked=np.arange(3))
+    one.locked.flags.writeable = False
+    found = told_and_taken_up(one)
+    assert found.turned.strides == one.turned.strides and found.turned.ravel("K").tolist() == [0, 3, 1, 4, 2, 5]
+    assert not found.locked.flags.writeable
+
+
+class Perm(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Loud(str):
+    def __str__(self):
+        return "Mr " + super().__str__()
+
+
+class Doubling(dict):
+    def __setitem__(self, key, value):
+        super().__setitem__(key, 2 * value)
+
+
+def test_what_classes_say_of_themselves_is_not_asked():
+    found = told_and_taken_up(Thing(name=Loud("X"), both=Perm.READ | Perm.WRITE, table=Doubling(a=1), text=np.str_("")))
+    assert (str.__str__(found.name), found.both, found.table, found.text) == ("X", Perm.READ | Perm.WRITE, {"a": 1}, "")
+
+
+def remembering(box):
+    def count():
+        box[0] += 1
+
+    return count
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        lambda: remembering([0]),
+        lambda: lambda seen=[]: seen,
+        lambda: (lambda agent: lambda: agent)(Thing()),
+        lambda: np.array([[Thing()]], dtype=object)[0],
+        lambda: np.arange(12).reshape(3, 4)[:, ::2].T[::2],
+    ],
+)
+def test_functions_that_remember_and_views_that_share_are_refused(thing):
+    one = Thing(deep=thing())
+    if isinstance(one.deep, np.ndarray) and one.deep.dtype.kind != "O":
+        assert told_and_taken_up(one).deep.tolist() == one.deep.tolist()
+        return
+    with pytest.raises(UncapturableError, match=r"remembers something|a view into an array of objects"):
+        captured(one, born_with(one))
+
+
+def test_documents_do_not_depend_on_addresses():
+    documents = set()
+    for _ in range(6):
+        agents = [Thing(unique_id=number, bag=[number]) for number in (4, 2, 9, 7)]
+        random.shuffle(agents)
+        one = Thing(only=set(agents), noise=[object.__new__(Thing) for _ in range(3)])
+        del agents
+        documents.add(encode(captured(one, born_with(one))))
+    assert len(documents) == 1

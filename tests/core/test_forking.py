@@ -382,3 +382,26 @@ def test_a_thousand_changes_in_a_fork_never_reach_its_parent():
             assert digests(watched) == digests(alone)
             assert watched.conserved()
     assert watched.heard("a") == alone.heard("a")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ForkGames(("a",), divergent=1),
+        ForkGames(("a",), divergent=object()),
+        ForkGames(["a"], 1, None),
+        DropFork(True),
+        RemoveGame("a", None),
+        ForkGames(("a",), modifications=({"a": "text"},)),
+        ForkGames(("a",), 10**30),
+    ],
+)
+def test_what_the_journal_could_not_give_back_is_refused(command):
+    world = trio()
+    world.tick(2)
+    fork(world, "a")
+    position, before = world.sequencer.position, world.digest()
+    with pytest.raises(CommandRefusedError, match=r"cannot be written down|from 1 to"):
+        world.do(command)
+    assert (world.sequencer.position, world.digest()) == (position, before)
+    world.tick()

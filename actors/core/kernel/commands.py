@@ -7,7 +7,7 @@ shape are journaled with a position; one that a member then refuses for its stat
 import msgspec
 
 from actors.core.kernel.codec import Plain, decode, encode
-from actors.core.kernel.errors import error_from
+from actors.core.kernel.errors import CommandRefusedError, error_from
 
 STATE_BYTES_MAX = 12 << 20
 """Of what a command may hold of members' states: it is part of the journal, whose rows have 16 MiB."""
@@ -158,6 +158,23 @@ ClockCommand = (
     | QueueEvent
     | MemberCommand
 )
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(ClockCommand).decode
+
+
+def checked_command(command: ClockCommand) -> ClockCommand:
+    """`command`, if the journal can hold it and give it back: a value of a like type would end the history there.
+
+    Raises:
+        CommandRefusedError: it cannot.
+    """
+    try:
+        _decode(_encode(command))
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:  # msgspec's errors are ValueErrors
+        raise CommandRefusedError(f"{type(command).__name__} cannot be written down: {str(error)[:200]}.") from None
+    return command
 
 
 class Boundary(msgspec.Struct, frozen=True, order=True):

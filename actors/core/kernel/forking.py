@@ -10,7 +10,14 @@ import msgspec
 
 from actors.core.kernel.addresses import PLAYER_ROSTER, PLAYERS, RealmCoordinate, checked_realm_id
 from actors.core.kernel.codec import Plain, encode
-from actors.core.kernel.commands import STATE_BYTES_MAX, ClockCommand, DropFork, ForkGames, RegisterGame
+from actors.core.kernel.commands import (
+    STATE_BYTES_MAX,
+    ClockCommand,
+    DropFork,
+    ForkGames,
+    RegisterGame,
+    checked_command,
+)
 from actors.core.kernel.domains import FORKED, Cut, Domain, Origin, copy_id, decoded_cut
 from actors.core.kernel.effects import Capture, Captured, Dispose, Exchange, Newcomer, Populate, Refused, Script
 from actors.core.kernel.errors import CommandRefusedError, SoulfraError, UnknownMemberError, error_from
@@ -31,6 +38,7 @@ class Forking(Ticking):
     """The rules of closed domains."""
 
     def _journal(self, command: ClockCommand) -> None:
+        checked_command(command)
         self._note(command, None, self._command_id)
 
     def _game(self, realm_id: str) -> Seated:
@@ -100,6 +108,7 @@ class Forking(Ticking):
             raise CommandRefusedError(
                 f"{len(command.modifications)} modifications are given for {command.count} copies; give one for each."
             )
+        checked_command(command)  # before anything is made for it
         size = len(command.past) + sum(len(one) for changes in command.modifications for one in changes.values())
         if size > STATE_BYTES_MAX:
             raise CommandRefusedError(

@@ -439,7 +439,7 @@ class Member(Protocol):
         """Its whole state. The arrays may be its own: whoever keeps them copies them.
 
         A member whose whole state costs much to tell may also offer `digested() -> State`: the part of it that the digest
-        covers, from which everything else must follow.
+        covers, from which everything else must follow. And `check_changes(changes)`, which refuses what must not be modified.
         """
         ...
 

@@ -310,7 +310,14 @@ class Seat:
             raise CommandRefusedError(
                 f"the state of {self._birth.member_id} cannot be modified: its recovery is {self.contract.recovery!r}."
             )
-        state, count = modified(self._member.capture(), changes)
+        check = getattr(self._member, "check_changes", None)
+        if check is not None:
+            check(changes)
+        try:
+            present = self._member.capture()
+        except MemberError as error:
+            raise CommandRefusedError(f"{error.message.rstrip('.')}, so it cannot be modified now.") from None
+        state, count = modified(present, changes)
         self._replace(turn, decode_state(encode_state(state)))
         return {"changed": count}
 
@@ -328,6 +335,7 @@ class Seat:
             member.restore(state)
             _, after = self._take_figures()
             checked_state(member.capture())
+            checked_state(getattr(member, "digested", member.capture)())
             member.view()
         except Exception as error:  # it knows better what fits than its columns say
             self._member = present
@@ -406,8 +414,11 @@ class Seat:
     def _take_digest(self) -> bytes:
         try:
             return self._digest_of(self._local_tick, self._sequence)
-        except ValueError as error:
-            raise MemberError(f"{self._birth.member_id} cannot be digested: {error}.") from None
+        except MemberError:
+            raise
+        except Exception as error:  # what it tells of itself is its own code
+            why = str(error) if isinstance(error, ValueError) else told(error)
+            raise MemberError(f"{self._birth.member_id} cannot be digested: {why}.") from None
 
     def _digest_of(self, local_tick: int, sequence: int) -> bytes:
         state = checked_state(self._digested())

@@ -30,6 +30,7 @@ from actors.core.kernel.commands import (
     SetDelay,
     Subscribe,
     Unsubscribe,
+    checked_command,
 )
 from actors.core.kernel.digests import fold
 from actors.core.kernel.effects import Dispose, Lost, Rebuild, Refused, Script, Spawn
@@ -208,6 +209,7 @@ class Sequencer(Forking):
             raise CommandRefusedError(
                 f"period must be a whole number from 1 to {PERIOD_CONTROL_TICKS_MAX}, not {command.period!r}."
             )
+        checked_command(command)  # before anything is made for it
         spawned = yield Spawn(self._birth(realm_id, command.period), command.spec)
         if isinstance(spawned, Refused):
             raise error_from(spawned.code, f"realm {realm_id!r} was not registered: {spawned.message}")
