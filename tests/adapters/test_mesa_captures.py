@@ -178,6 +178,7 @@ def test_a_certificate_says_whether_it_is_captured(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.ray
+@pytest.mark.soak
 def test_on_ray_whoever_dies(ray_cluster: str, tmp_path: Path) -> None:
     def life(mv: Multiverse, *killed: str) -> str:
         walkers(mv)

@@ -77,6 +77,7 @@ def test_the_same_tree_as_in_one_process(tmp_path, lane):
             assert past.boundary.control_tick == 6
         assert changed(mv) == expected_changed
         mv.kill("ring_0")
+        until(lambda: not alive(hosts["ring_0"]))
         mv.run(1)
         assert [one["member_id"] for one in mv.recoveries()] == ["ring_0"]
 

@@ -106,7 +106,7 @@ MUTATIONS = (
         "        self._local_tick, self._sequence = checkpoint.local_tick, checkpoint.sequence\n",
         "        self._local_tick = checkpoint.local_tick\n",
     ),
-    _mutation("a restored member is not compared", SEATS, "elif checkpoint.digest != self._digest:", "elif False:"),
+    _mutation("a restored member is not compared", SEATS, "elif checkpoint.digest and checkpoint.digest != self._digest:", "elif False:"),
     _mutation(
         "what a replay says is said again",
         SEATS,

@@ -69,7 +69,7 @@ class Forking(Ticking):
                     seated.role, seated.registration, captured.birth, captured.spec, captured.checkpoint, subscriptions
                 )
             )
-        origins.sort(key=lambda origin: origin.role)
+        origins = sorted(origins, key=lambda origin: origin.role)
         post = self.posts[seats[realm_ids[0]].domain]
         roles = {origin.role for origin in origins}
         delays = [
