@@ -106,13 +106,13 @@ def test_a_shipped_model_that_draws_from_the_shared_generator_is_found():
 @pytest.mark.parametrize(
     "model",
     [
-        "basic.boid_flockers.model:BoidFlockers",
+        pytest.param("basic.boid_flockers.model:BoidFlockers", marks=pytest.mark.soak),
         "basic.boltzmann_wealth_model.model:BoltzmannWealth",
-        "basic.conways_game_of_life.model:ConwaysGameOfLife",
+        pytest.param("basic.conways_game_of_life.model:ConwaysGameOfLife", marks=pytest.mark.soak),
         "basic.schelling.model:Schelling",
         "advanced.epstein_civil_violence.model:EpsteinCivilViolence",
-        "advanced.pd_grid.model:PdGrid",
-        "advanced.sugarscape_g1mt.model:SugarscapeG1mt",
+        pytest.param("advanced.pd_grid.model:PdGrid", marks=pytest.mark.soak),
+        pytest.param("advanced.sugarscape_g1mt.model:SugarscapeG1mt", marks=pytest.mark.soak),
     ],
 )
 def test_shipped_models_pass_and_are_hosted(model):

@@ -190,10 +190,18 @@ def interrupted(arguments, which, when="", after_s=0.0):
     return process.returncode, out, begun + err
 
 
+ON_RAY = [pytest.mark.ray, pytest.mark.xdist_group("own ray")]
+
+
 @pytest.mark.parametrize(
-    "engine", ["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.xdist_group("own ray")])]
+    ("which", "engine"),
+    [
+        (signal.SIGINT, "local"),
+        (signal.SIGTERM, "local"),
+        pytest.param(signal.SIGINT, "ray", marks=[*ON_RAY, pytest.mark.soak]),
+        pytest.param(signal.SIGTERM, "ray", marks=ON_RAY),
+    ],
 )
-@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_with_the_summary(which, engine):
     """On Ray the cluster is this run's own; Ray's own handler of SIGTERM must not have the last word."""
     arguments = ["simulate", "--engine", engine, "--games", "2", "--local-tick-ms", "5", "--json"]
