@@ -48,27 +48,18 @@ class Spawn(msgspec.Struct, frozen=True, gc=False):
     spec: MemberSpec
 
 
-class Newcomer(msgspec.Struct, frozen=True, gc=False):
-    """A member to be made that has lived already: its id, what it was told at its birth, and its state."""
+class Captured(msgspec.Struct, frozen=True, gc=False):
+    """What a member that has lived can be made from: what it was told at its birth, how it is made, its state."""
 
-    member_id: str
     birth: Birth
     spec: MemberSpec
     checkpoint: Checkpoint
 
 
 class Populate(msgspec.Struct, frozen=True, gc=False):
-    """Make these members, all at once. Comes to a map of member id to `Embodied` or `Refused`."""
+    """Make these members, by id, all at once. Comes to a map of member id to `Embodied` or `Refused`."""
 
-    newcomers: tuple[Newcomer, ...]
-
-
-class Captured(msgspec.Struct, frozen=True, gc=False):
-    """What another member can be made from that equals this one."""
-
-    birth: Birth
-    spec: MemberSpec
-    checkpoint: Checkpoint
+    newcomers: Mapping[str, Captured]
 
 
 class Capture(msgspec.Struct, frozen=True, gc=False):

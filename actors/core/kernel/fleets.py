@@ -102,7 +102,7 @@ class Fleet:
             case Spawn(birth, spec):
                 return self._spawn([Kept(birth.member_id, birth, spec)])[birth.member_id]
             case Populate(newcomers):
-                return self._spawn([Kept(one.member_id, one.birth, one.spec, one.checkpoint) for one in newcomers])
+                return self._spawn([Kept(key, one.birth, one.spec, one.checkpoint) for key, one in newcomers.items()])
             case Capture(member_ids):
                 return self._captured(member_ids)
             case Rebuild(member_id, occasion):

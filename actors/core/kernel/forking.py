@@ -19,11 +19,11 @@ from actors.core.kernel.commands import (
     checked_command,
 )
 from actors.core.kernel.domains import FORKED, Cut, Domain, Origin, copy_id, decoded_cut
-from actors.core.kernel.effects import Capture, Captured, Dispose, Exchange, Newcomer, Populate, Refused, Script
+from actors.core.kernel.effects import Capture, Captured, Dispose, Exchange, Populate, Refused, Script
 from actors.core.kernel.errors import CommandRefusedError, SoulfraError, UnknownMemberError, error_from
 from actors.core.kernel.events import Event, order
 from actors.core.kernel.games import HOME, Seated
-from actors.core.kernel.members import CAPTURED, Birth, Command, Grant, Outbox
+from actors.core.kernel.members import CAPTURED, Command, Grant, Outbox
 from actors.core.kernel.messages import Embodied
 from actors.core.kernel.modifications import MODIFY
 from actors.core.kernel.ticking import Ticking
@@ -118,36 +118,25 @@ class Forking(Ticking):
         cut = decoded_cut(command.past) if command.past else (yield from self.cut_script(command.realm_ids))
         roles = [origin.role for origin in cut.origins]
         numbers = self._numbers(roles, command.count)
-        births = {
-            copy_id(origin.role, number): _birth(origin, number, command.divergent)
+        newcomers = {
+            copy_id(origin.role, number): _newcomer(origin, number, command.divergent)
             for number in numbers
             for origin in cut.origins
         }
         grants = dict(self._modifying(command, cut, numbers))
-        made = yield Populate(
-            tuple(
-                Newcomer(
-                    copy_id(origin.role, number),
-                    births[copy_id(origin.role, number)],
-                    origin.spec,
-                    msgspec.structs.replace(origin.checkpoint, digest=b"") if command.divergent else origin.checkpoint,
-                )
-                for number in numbers
-                for origin in cut.origins
-            )
-        )
+        made = yield Populate(newcomers)
         changed: Mapping[str, Outbox] = {}
         try:
             embodied = _all_made(made)
             if grants:
                 changed = _all_changed((yield Exchange(grants, f"command {self.position + 1}")))
         except SoulfraError:
-            for member_id in births:
+            for member_id in newcomers:
                 yield Dispose(member_id)
             raise
         self._journal(command)
         for number in numbers:
-            self._begin_domain(number, cut, births, embodied, changed)
+            self._begin_domain(number, cut, newcomers, embodied, changed)
         return [{"fork": number, "realms": {role: copy_id(role, number) for role in roles}} for number in numbers]
 
     def _numbers(self, roles: list[str], count: int) -> list[int]:
@@ -182,13 +171,13 @@ class Forking(Ticking):
         self,
         number: int,
         cut: Cut,
-        births: Mapping[str, Birth],
+        newcomers: Mapping[str, Captured],
         embodied: Mapping[str, Embodied],
         changed: Mapping[str, Outbox],
     ) -> None:
         self.forks = number
         members = {origin.role: copy_id(origin.role, number) for origin in cut.origins}
-        lineages = {role: births[member_id].lineage for role, member_id in members.items()}
+        lineages = {role: newcomers[member_id].birth.lineage for role, member_id in members.items()}
         self.domains[number] = Domain(number, members, lineages, self.settings.traces_max)
         post = self.posts[number] = self.new_post()
         for origin in cut.origins:
@@ -262,10 +251,11 @@ class Forking(Ticking):
             del self.domains[seated.domain], self.posts[seated.domain]
 
 
-def _birth(origin: Origin, number: int, divergent: bool) -> Birth:
+def _newcomer(origin: Origin, number: int, divergent: bool) -> Captured:
     if not divergent:
-        return origin.birth
-    return msgspec.structs.replace(origin.birth, lineage=copy_id(origin.birth.lineage, number))
+        return Captured(origin.birth, origin.spec, origin.checkpoint)
+    birth = msgspec.structs.replace(origin.birth, lineage=copy_id(origin.birth.lineage, number))
+    return Captured(birth, origin.spec, msgspec.structs.replace(origin.checkpoint, digest=b""))
 
 
 def _registration(origin: Origin, member_id: str, number: int) -> RegisterGame:
