@@ -2,12 +2,13 @@
 
 `pickle` and `copy.deepcopy` ask each object how it wants to be copied, and objects answer wrongly. Here nobody is asked:
 instances are their attributes, containers their items in order, generators their state, functions and classes their names. No
-code of the model runs but what hashing needs. What cannot be written down so (an open file, a running generator, an
-object of C without a form known here, a set whose order only addresses decide) refuses the whole, by name.
+code of the model runs but what hashing needs, and what containers and enumerations of its own do when they are made. What
+cannot be written down so (an open file, a running generator, an object of C without a form known here, a set whose order only
+addresses or its past decide) refuses the whole, by name.
 
 Functions without a name that leads to them (lambdas, closures) are those that the model was made with: a fresh model,
-made by the same constructor, has the same ones in the same order, and a graph is restored into such a model. What a
-closure holds beside the model itself is not followed; the certificate finds out whether that mattered.
+made by the same constructor, has the same ones in the same order, and a graph is restored into such a model. One that
+remembers anything but the model itself and what never changes is refused.
 
 Values are written as they are, if they are None, truth values, numbers of 64 bits, text or bytes. Anything else is a list
 that begins with what it is: `["@", id]` a reference to another object of the graph, `["()", item, …]` a tuple, `["int", text]`

@@ -5,7 +5,7 @@ origin would, and equals it to the bit as long as nobody changes it. Addresses o
 `role~number`. Nothing is delivered across the wall: what would cross it goes to the dead letters as `forked`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container
 
 import msgspec
 
@@ -74,9 +74,10 @@ class Cut(msgspec.Struct, frozen=True):
     calendar: list[Event]
     mailboxes: dict[str, list[Event]]
 
-    def is_within(self, event: Event, roles: Iterable[str]) -> bool:
-        """Whether an event under way concerns nobody else, in a domain of these roles."""
-        return event.source in roles and (event.target is None or event.target in roles)
+
+def is_within(event: Event, roles: Container[str]) -> bool:
+    """Whether an event under way concerns nobody else, in a domain of these roles."""
+    return event.source in roles and (event.target is None or event.target in roles)
 
 
 _encode = msgspec.msgpack.Encoder().encode

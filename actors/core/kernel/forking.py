@@ -18,7 +18,7 @@ from actors.core.kernel.commands import (
     RegisterGame,
     checked_command,
 )
-from actors.core.kernel.domains import FORKED, Cut, Domain, Origin, copy_id, decoded_cut
+from actors.core.kernel.domains import FORKED, Cut, Domain, Origin, copy_id, decoded_cut, is_within
 from actors.core.kernel.effects import Capture, Captured, Dispose, Exchange, Populate, Refused, Script
 from actors.core.kernel.errors import CommandRefusedError, SoulfraError, UnknownMemberError, error_from
 from actors.core.kernel.events import Event, order
@@ -203,7 +203,7 @@ class Forking(Ticking):
         for role, waiting in cut.mailboxes.items():
             post.put(role, [_later(event, later) for event in waiting])
         for event in order(_later(one, later) for one in cut.calendar):
-            if cut.is_within(event, members):
+            if is_within(event, members):
                 post.add([event])
             else:
                 post.bury(event, event.target, FORKED, self.control_tick)
