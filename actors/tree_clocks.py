@@ -158,9 +158,7 @@ class TreeClock(MasterClock):
         names = [one.branch for one in branches]
         if name in names:
             raise CommandRefusedError(f"there is a branch {name!r} already; choose another name.")
-        position = None
-        if snapshot:
-            control_tick, branch, position = self._boundary_of(snapshot)
+        control_tick, branch, position = self._meant(control_tick, branch, snapshot)
         self._end_here()
         with self._busy(f"going back to control tick {control_tick}"):
             past = PastChronicle(vault, chronicle.name, control_tick, branch, position)
@@ -206,9 +204,7 @@ class TreeClock(MasterClock):
         if (known := self._sequencer.replies.get(command_id)) is not None:
             return known
         vault, chronicle = self._vault(), self._chronicle
-        branch, position = chronicle.branch, None
-        if snapshot:
-            control_tick, branch, position = self._boundary_of(snapshot)
+        control_tick, branch, position = self._meant(control_tick, chronicle.branch, snapshot)
         self._end_here()
         now = self._sequencer.boundary
         with self._busy(f"finding out what {realm_id} was at control tick {control_tick}"):
@@ -261,9 +257,7 @@ class TreeClock(MasterClock):
         if (known := self._sequencer.replies.get(command_id)) is not None:
             return known
         vault, chronicle = self._vault(), self._chronicle
-        branch, position = branch or chronicle.branch, None
-        if snapshot:
-            control_tick, branch, position = self._boundary_of(snapshot)
+        control_tick, branch, position = self._meant(control_tick, branch or chronicle.branch, snapshot)
         self._end_here()
         with self._busy(f"finding out what {', '.join(wanted.realm_ids)} were at control tick {control_tick}"):
             then = PastChronicle(vault, chronicle.name, control_tick, branch, position)
@@ -299,6 +293,10 @@ class TreeClock(MasterClock):
         self._insisted(lambda: chronicle.select(msgspec.structs.replace(boundary, branch=branch)))
         self._become(standing, before)
         return self._sequencer.boundary
+
+    def _meant(self, control_tick: int, branch: str, snapshot: str) -> tuple[int, str, int | None]:
+        """Control tick, branch and position of a snapshot, or else of the boundary that is named before its commands."""
+        return self._boundary_of(snapshot) if snapshot else (control_tick, branch, None)
 
     def _boundary_of(self, snapshot: str) -> tuple[int, str, int | None]:
         known = {one.snapshot: one for one in self._chronicle.snapshots()}
