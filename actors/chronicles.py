@@ -6,7 +6,7 @@ a thread of their own while the world runs on; they only shorten the way back.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -17,8 +17,10 @@ from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import borders_of
 from actors.core.kernel.ticking import TickRecord
 from actors.fingerprints import changes, fingerprint
+from actors.listings import Lister
 from actors.vaults.records import (
     INTERVAL,
+    Balance,
     Branch,
     Chains,
     Instant,
@@ -65,6 +67,14 @@ class Standing(msgspec.Struct, frozen=True):
     members: dict[str, KeptTable]
 
 
+class Owed(msgspec.Struct, frozen=True):
+    """What a keyframe that could not be written would have brought along."""
+
+    lived: Chains | None = None
+    taken: list[Snapshot] = []
+    balances: list[Balance] = []
+
+
 class Chronicle:
     """The history of one multiverse in a vault, as one clock writes it. Without a vault, it forgets.
 
@@ -92,7 +102,10 @@ class Chronicle:
         self._lived = bytearray()  # a clock that idles lives thousands of control ticks a second
         self._lived_since = 1
         self._taken: list[Snapshot] = []
-        self._owed: tuple[Chains | None, list[Snapshot]] = (None, [])
+        self._owed = Owed()
+        self._ledger: dict[str, int] = {}
+        self._balances: list[Balance] = []
+        self._lister = Lister()
         self._recorded = "", NO_CHAINS
         self._limits, self._paths = founding.settings, founding.realm_paths
         self._keyframe_writer: threading.Thread | None = None
@@ -113,7 +126,8 @@ class Chronicle:
             )
         self.branch = branch
         self.path = path_of(tree, branch)
-        self._lived, self._owed, self._recorded = bytearray(), (None, []), ("", NO_CHAINS)
+        self._lived, self._owed, self._recorded = bytearray(), Owed(), ("", NO_CHAINS)
+        self._ledger, self._balances = {}, []
 
     @property
     def settings(self) -> Settings:
@@ -219,10 +233,9 @@ class Chronicle:
         if self._vault is None:
             return []
         self.finish()
-        chains, owed = self._owed
-        if taken := owed + self._taken:
+        if taken := self._owed.taken + self._taken:
             self._vault.take_snapshots(self._name, self.epoch, taken)
-            self._owed, self._taken = (chains, []), []
+            self._owed, self._taken = msgspec.structs.replace(self._owed, taken=[]), []
         return self._vault.snapshots(self._name)
 
     def leave(self, branch: Branch) -> Branch:
@@ -339,9 +352,25 @@ class Chronicle:
         if not fresh:
             self.check()
             return
-        self._vault.append(self._name, self.epoch, [self._row(entry) for entry in fresh])
-        self._written = fresh[-1].position
+        balances = self._balances
+        self._vault.append(self._name, self.epoch, [self._row(entry) for entry in fresh], balances)
+        self._written, self._balances = fresh[-1].position, []
         journal.clear()
+
+    def balance(self, boundary: Boundary, ledger: Mapping[str, int]) -> None:
+        """Takes in what the ledger came to; what has changed is written with the journal's next rows, or the next keyframe.
+
+        Args:
+            boundary: where.
+            ledger: balance by conserved quantity.
+        """
+        if self._vault is None or ledger == self._ledger or boundary.control_tick < self.left_at:
+            return
+        tick, position = boundary.instant
+        for quantity in sorted(ledger.keys() | self._ledger.keys()):
+            if (now := ledger.get(quantity, 0)) != self._ledger.get(quantity, 0):
+                self._balances.append(Balance(self.branch, quantity, tick, position, now))
+        self._ledger = dict(ledger)
 
     def _row(self, entry: JournalEntry) -> JournalRow:
         command, decision = entry.command, entry.decision
@@ -403,30 +432,34 @@ class Chronicle:
             )
         begun = time.monotonic()
         standing = stand()
-        owed, taken = self._owed
+        owed = self._owed
         lived = Chains(self._lived_since, bytes(self._lived)) if self._lived else None
-        if owed is not None and lived is not None:
-            lived = Chains(owed.first_tick, owed.chains + lived.chains)
-        lived, taken = lived or owed, taken + self._taken
-        self._taken, self._lived, self._worked_s, self._owed = [], bytearray(), 0.0, (None, [])
+        if owed.lived is not None and lived is not None:
+            lived = Chains(owed.lived.first_tick, owed.lived.chains + lived.chains)
+        owed = Owed(lived or owed.lived, owed.taken + self._taken, owed.balances + self._balances)
+        self._taken, self._balances, self._lived, self._worked_s, self._owed = [], [], bytearray(), 0.0, Owed()
         self._keyframe_writer = threading.Thread(
-            target=self._save, args=(boundary, standing, lived, taken, begun), name="soulfra-keyframe", daemon=True
+            target=self._save, args=(boundary, standing, owed, begun), name="soulfra-keyframe", daemon=True
         )
         self._keyframe_writer.start()
 
-    def _save(
-        self, boundary: Boundary, standing: Standing, lived: Chains | None, taken: list[Snapshot], begun: float
-    ) -> None:
+    def _save(self, boundary: Boundary, standing: Standing, owed: Owed, begun: float) -> None:
         keyframe, borders = keyframe_of(boundary, standing)
         try:
             if self._vault is not None:
-                if taken:
-                    self._vault.take_snapshots(self._name, self.epoch, taken)
-                    taken = []
-                self._vault.save_keyframe(self._name, self.epoch, keyframe, borders, lived, self._limits.keyframes_max)
+                if owed.taken:
+                    self._vault.take_snapshots(self._name, self.epoch, owed.taken)
+                    owed = msgspec.structs.replace(owed, taken=[])
+                if owed.balances:
+                    self._vault.append(self._name, self.epoch, [], owed.balances)
+                    owed = msgspec.structs.replace(owed, balances=[])
+                listings = self._lister.listings(boundary.control_tick, standing.members)
+                self._vault.save_keyframe(
+                    self._name, self.epoch, keyframe, borders, owed.lived, self._limits.keyframes_max, listings
+                )
             self._keyframe_error = ""
         except SoulfraError as error:  # history is whole without it
-            self._keyframe_error, self._owed = error.message, (lived, taken)
+            self._keyframe_error, self._owed = error.message, owed
         self._keyframe_took_s = time.monotonic() - begun
 
     # --------------------------------------------------------------------------------------------------- reading

@@ -212,6 +212,7 @@ class MasterClock:
             else:
                 self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
             self._chronicle.note_rules(self._sequencer.boundary)
+            self._note_ledger()
         except SoulfraError as error:
             self._unable, self._unable_code = error.message, error.code
         except BaseException as error:
@@ -247,8 +248,12 @@ class MasterClock:
     def _carry_out(self, command: ClockCommand, command_id: str) -> Reply:
         self._check_whole()
         reply = self._perform(self._sequencer.command_script(command, command_id))
+        self._note_ledger()
         self._state = self._describe()
         return reply
+
+    def _note_ledger(self) -> None:
+        self._chronicle.balance(self._sequencer.boundary, self._sequencer.totals.ledger)
 
     def _at_boundary(self, action: Callable[[], T]) -> T:
         """Does something at a boundary: at once if the clock stands, else when the tick under way is over."""
@@ -618,10 +623,12 @@ class MasterClock:
     def _tick(self, control_ticks_max: int) -> list[Metrics]:
         """As many control ticks as are granted at once, and what they decided made durable."""
         self._check_whole()
+        if keyframe := self._chronicle.keyframe_is_due():
+            self._fleet.refresh()
         metrics = self._live(control_ticks_max)
         if self._sequencer.journal and (lost := self._seal()) is not None:
             raise lost
-        if self._chronicle.keyframe_is_due():
+        if keyframe and self._fleet.is_refreshed():
             self._chronicle.write_keyframe(self._sequencer.boundary, self._standing)
         if time.monotonic() - self._described_at >= DESCRIBE_INTERVAL_S:
             self._state = self._describe()
@@ -634,6 +641,7 @@ class MasterClock:
             records = self._perform(control_ticks_script(self._sequencer, control_ticks_max))
         finally:
             self._ticking = False
+        self._note_ledger()
         elapsed_ms = (time.perf_counter() - begun) * 1e3 / len(records)
         metrics = []
         decided = [entry.control_tick for entry in self._sequencer.journal if entry.position > before]

@@ -354,6 +354,7 @@ class TreeClock(MasterClock):
         self._marked = now
         self._elapsed_total_ms *= now / max(1, before.control_tick)
         self._propagated = 0
+        self._note_ledger()
         shared = shared_until(path, self._chronicle.path)
         self._logbook.rewind(now if shared is None else min(now, shared[0]))
         self._state = self._describe()

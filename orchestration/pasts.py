@@ -1,6 +1,7 @@
 """Any past control tick: a boundary of a history, lived again in this process, to look at."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -52,16 +53,17 @@ class Past:
         branch: str = "",
         position: int | None = None,
     ) -> None:
-        with open_vault(existing_vault(vault)) as opened:
+        with ExitStack() as undo:
+            opened = undo.enter_context(open_vault(existing_vault(vault)))
             founding = founding_of(opened, name)
-        paths = (*(str(path) for path in realm_paths), *(founding.realm_paths if founding is not None else ()))
-        factories.add_realm_paths(paths)
-        settings = Settings() if founding is None else founding.settings
-        self._clock = MasterClock(
-            settings,
-            LocalLane(paths),
-            chronicle=lambda: PastChronicle(open_vault(vault), name, control_tick, branch, position, closes=True),
-        )
+            paths = (*(str(path) for path in realm_paths), *(founding.realm_paths if founding is not None else ()))
+            factories.add_realm_paths(paths)
+            self._clock = MasterClock(
+                Settings() if founding is None else founding.settings,
+                LocalLane(paths),
+                chronicle=lambda: PastChronicle(opened, name, control_tick, branch, position, closes=True),
+            )
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         return self

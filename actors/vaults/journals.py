@@ -7,9 +7,9 @@ from sqlalchemy import bindparam, func, literal_column, select
 from actors.core.kernel.errors import DamagedVaultError, VaultError
 from actors.vaults.checks import checked_bytes, checked_name, checked_note, checked_number
 from actors.vaults.fences import Fence
-from actors.vaults.records import Branch, JournalRow, KnownMultiverse, Opened
+from actors.vaults.records import Balance, Branch, JournalRow, KnownMultiverse, Opened
 from actors.vaults.stores import Cursor, Store, updating
-from actors.vaults.tables import branches, journal, marks, multiverses
+from actors.vaults.tables import branches, journal, ledger, marks, multiverses
 
 ROWS_READ_MAX = 200
 """Rows fetched at once: few enough for memory with the largest payloads, many enough to hide the way to a server."""
@@ -40,6 +40,9 @@ class Journal:
             select(journal.c.branch).where(journal.c.multiverse == bindparam("multiverse")).distinct()
         )
         self._insert = store.prepare(journal.insert())
+        insert_balance = store.insert(ledger)
+        keys = [column.name for column in ledger.primary_key]
+        self._enter = store.prepare(updating(insert_balance, keys, {"balance": insert_balance.excluded.balance}))
         columns = [journal.c[name] for name in JournalRow.__struct_fields__]
         after = of_branch & (journal.c.position > bindparam("after"))
         # Core's own limit makes a parameter of its own, whose value a compiled statement does not carry.
@@ -71,10 +74,11 @@ class Journal:
         checked_name(name, "the multiverse's name")
         self._store.read(lambda cursor: self._fence.look(cursor, name, epoch))
 
-    def append(self, name: str, epoch: int, rows: Sequence[JournalRow]) -> None:
+    def append(self, name: str, epoch: int, rows: Sequence[JournalRow], balances: Sequence[Balance]) -> None:
         """Writes rows in one transaction; see `Vault.append`."""
         checked_name(name, "the multiverse's name")
         values = [_values(name, row) for row in rows]
+        entered = [_balance_values(name, one) for one in balances]
 
         def write(cursor: Cursor) -> None:
             self._fence.hold(cursor, name, epoch)
@@ -88,6 +92,8 @@ class Journal:
                         f"{heads[row.branch]}: {heads[row.branch] + 1} must come next. Nothing was written."
                     )
                 heads[row.branch] = row.position
+            for one in entered:
+                cursor.execute(self._enter, one)
             # The last by itself: after psycopg's executemany the server does not count a session's idle time, and would
             # leave the lock for ever to a clock that is stopped before its commit.
             if len(values) > 1:
@@ -182,6 +188,17 @@ class Journal:
     def close(self) -> None:
         """Waits for the write under way."""
         self._store.close()
+
+
+def _balance_values(name: str, one: Balance) -> dict[str, object]:
+    return {
+        "multiverse": name,
+        "branch": checked_name(one.branch, "a balance's branch"),
+        "quantity": checked_note(one.quantity, "a balance's quantity"),
+        "control_tick": checked_number(one.control_tick, "a balance's control tick"),
+        "position": checked_number(one.position, "a balance's position"),
+        "balance": checked_note(str(one.balance), "a balance"),
+    }
 
 
 def _values(name: str, row: JournalRow) -> dict[str, object]:

@@ -17,7 +17,8 @@ from actors.core.kernel.errors import DamagedVaultError
 from actors.vaults.checks import DOCUMENT_BYTES_MAX, checked_bytes, checked_name, checked_number
 from actors.vaults.chunks import Chunks, Packed, cut, digests_in
 from actors.vaults.fences import Fence
-from actors.vaults.records import Chains, Instant, Keyframe, LatestKeyframe
+from actors.vaults.listings import Listings
+from actors.vaults.records import Chains, Instant, Keyframe, LatestKeyframe, Listing
 from actors.vaults.stores import Cursor, Store, updating
 from actors.vaults.tables import chains, documents, fences, keyframes, seals
 
@@ -33,6 +34,7 @@ class Keyframes:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._chunks = Chunks(store)
+        self._listings = Listings(store)
         insert_fence = store.insert(fences)
         given = insert_fence.excluded.epoch
         higher = case((given > fences.c.epoch, given), else_=fences.c.epoch)
@@ -94,6 +96,7 @@ class Keyframes:
         borders: Mapping[str, Sequence[int]],
         lived: Chains | None,
         kept_max: int | None,
+        listings: Sequence[Listing],
     ) -> None:
         """Writes a keyframe in one transaction; see `Vault.save_keyframe`."""
         insert, packed = self._prepared(name, keyframe, borders)
@@ -116,9 +119,12 @@ class Keyframes:
                 of = {"multiverse": name, "branch": keyframe.branch}
                 cursor.execute(self._forget_chains, {**of, "first": lived.first_tick})
                 cursor.execute(self._insert_chains, {**of, "first_tick": lived.first_tick, "chains": lived.chains})
+            for listing in listings:
+                self._listings.write(cursor, name, keyframe.branch, listing)
 
         self._store.write(write)
         self._chunks.added(packed)
+        self._listings.written(name, keyframe.branch, listings)
 
     def _prepared(
         self, name: str, keyframe: Keyframe, borders: Mapping[str, Sequence[int]]

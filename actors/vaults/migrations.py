@@ -10,12 +10,17 @@ from actors.vaults.tables import chunks, documents
 
 BEFORE_CHUNKS = 3
 """Until then a document was one value of a row."""
+BEFORE_STRIDES = 4
+"""Until then every chunk was compressed as it is."""
 
 
 def migrate(store: Store, part: str, version: int, cursor: Cursor) -> None:
     """Brings what is in the tables of a part from `version` to the present one. New tables are made by the caller."""
     if part == "keyframes" and version < BEFORE_CHUNKS:
         _cut_documents(store, cursor)
+    elif part == "keyframes" and version < BEFORE_STRIDES:
+        kind = chunks.c.stride.type.compile(dialect=store.dialect)
+        cursor.execute(f"ALTER TABLE {chunks.name} ADD COLUMN {chunks.c.stride.name} {kind} NOT NULL DEFAULT 1")
 
 
 def _cut_documents(store: Store, cursor: Cursor) -> None:

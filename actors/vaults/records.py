@@ -182,6 +182,30 @@ def shared_until(one: Iterable[Stretch], other: Iterable[Stretch]) -> Instant | 
     return shared
 
 
+class Balance(msgspec.Struct, frozen=True):
+    """What had been created, less what had been destroyed, of a conserved quantity at a boundary."""
+
+    branch: str
+    quantity: str
+    control_tick: int
+    position: int
+    balance: int
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """The rows of a table of members' states, at a boundary.
+
+    Attributes:
+        listing: which table, a key of `tables.LISTINGS`.
+        control_tick: after which they were so.
+        rows: by the last column of the table's key; each has the columns that are not of the key.
+    """
+
+    listing: str
+    control_tick: int
+    rows: Mapping[str, Mapping[str, object]]
+
+
 HAND, INTERVAL = "hand", "interval"
 """Why a snapshot was taken: somebody asked for it, or it came round."""
 

@@ -13,8 +13,10 @@ from sqlalchemy.dialects.sqlite import insert
 from actors.core.kernel.errors import DamagedVaultError, UncertainWriteError, VaultError
 from actors.vaults.stores import LOCK_WAIT_S_MAX, Cursor, Store, one_line
 
-LOG_BYTES_MAX = 64 << 20
-"""To what the write-ahead log is cut back after a large keyframe has passed through it."""
+PAGE_BYTES = 2 << 10
+"""Half of SQLite's own choice: most rows are either short or chunks, of whose last page half is lost. Files keep theirs."""
+LOG_BYTES = 1 << 20
+"""When what is in the write-ahead log is brought into the file, and to what the log is cut back after something large."""
 WAL_RETRY_S = 0.01
 
 TROUBLES: dict[int, tuple[type[VaultError], str]] = {
@@ -94,9 +96,11 @@ class SqliteFile(Store):
             check_same_thread=False,  # the pool gives a connection to one thread at a time
         )
         try:
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             self._write_ahead(connection)
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._power_safe else 'NORMAL'}")
-            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // PAGE_BYTES}")
         except BaseException:
             connection.close()
             raise

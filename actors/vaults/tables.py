@@ -5,8 +5,9 @@ No foreign keys: checking one locks the row it points to, and a keyframe being w
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
 
-SCHEMA_VERSION = 3
-"""1: journal and keyframes. 2: marks. 3: chunks, digest chains, branches, snapshots, fingerprints, seals."""
+SCHEMA_VERSION = 4
+"""1: journal and keyframes. 2: marks. 3: chunks, digest chains, branches, snapshots, fingerprints, seals.
+4: ledger, players; strides."""
 
 metadata = MetaData()
 Whole = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits; its strict tables know no BIGINT
@@ -101,6 +102,19 @@ fingerprints = _table(
 )
 """By which rules a branch was lived, from a boundary on."""
 
+ledger = _table(
+    "vault_ledger",
+    _key("multiverse", Text),
+    _key("branch", Text),
+    _key("quantity", Text),
+    _key("control_tick", Whole),
+    _key("position", Whole),
+    _column("balance", Text),
+    clustered=True,
+)
+"""What had been created, less what had been destroyed, of each conserved quantity, at every boundary where that had changed;
+in decimal digits, for it may outgrow 64 bits."""
+
 fences = _table("vault_keyframe_fences", _key("multiverse", Text), _column("epoch", Whole), clustered=True)
 """The current epoch once more, beside the keyframes, where a transaction on them can see it."""
 
@@ -133,9 +147,10 @@ chunks = _table(
     _key("sha256", LargeBinary),
     _column("size_bytes", Whole),
     _column("uses", Whole),
+    _column("stride", Whole),
     _column("compressed", LargeBinary),
 )
-"""Pieces of documents, each stored once, with how many documents of keyframes have them."""
+"""Pieces of documents, each stored once, with how many documents of keyframes have them; `stride` as in `chunks.py`."""
 
 chains = _table(
     "vault_chains",
@@ -156,7 +171,38 @@ seals = _table(
 )
 """Boundaries whose keyframes stay: nothing has to be lived again to stand there."""
 
+players = _table(
+    "vault_players",
+    _key("multiverse", Text),
+    _key("branch", Text),
+    _key("player_id", Text),
+    _column("number", Whole),
+    _column("name", Text),
+    _column("race", Text),
+    _column("character_class", Text),
+    _column("active_realm", Text),
+    _column("level", Whole),
+    _column("experience", Whole),
+    _column("items", Whole),
+    _column("record", Text),
+    clustered=True,
+)
+"""The players as they were when the newest keyframe was written; `record` is all of one, in JSON."""
+
+listed = _table(
+    "vault_listed",
+    _key("multiverse", Text),
+    _key("branch", Text),
+    _key("listing", Text),
+    _column("control_tick", Whole),
+    clustered=True,
+)
+"""After which control tick a table was as it stands, if it is of members' states."""
+
+LISTINGS: dict[str, Table] = {"players": players}
+"""Tables of members' states, written anew with each keyframe where something has changed."""
+
 PARTS: dict[str, tuple[Table, ...]] = {
-    "journal": (multiverses, journal, marks, branches, heads, snapshots, counters, fingerprints),
-    "keyframes": (fences, keyframes, documents, chunks, chains, seals),
+    "journal": (multiverses, journal, marks, branches, heads, snapshots, counters, fingerprints, ledger),
+    "keyframes": (fences, keyframes, documents, chunks, chains, seals, listed, *LISTINGS.values()),
 }

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Self
 from actors.core.kernel.errors import VaultError
 from actors.vaults.checks import checked_number
 from actors.vaults.records import (
+    Balance,
     Branch,
     Chains,
     Instant,
@@ -26,6 +27,7 @@ from actors.vaults.records import (
     Keyframe,
     KnownMultiverse,
     LatestKeyframe,
+    Listing,
     Opened,
     Snapshot,
 )
@@ -85,20 +87,21 @@ class Vault:
         self._keyframes.raise_fence(name, opened.epoch)
         return opened
 
-    def append(self, name: str, epoch: int, rows: Sequence[JournalRow]) -> None:
+    def append(self, name: str, epoch: int, rows: Sequence[JournalRow], balances: Sequence[Balance] = ()) -> None:
         """Writes rows in one transaction; they are durable when this returns.
 
         Args:
             name: the multiverse.
             epoch: the writer's.
             rows: in order; each branch's positions continue its journal without a gap.
+            balances: what the ledger came to, with them or since the last time.
 
         Raises:
             StaleEpochError: another epoch is current; nothing was written.
             UncertainWriteError: the store was lost in the middle of the commit: all is written, or nothing.
             VaultError: a gap, a repeat, bad input, or the vault cannot be written; nothing was.
         """
-        self._journal.append(name, epoch, rows)
+        self._journal.append(name, epoch, rows, balances)
 
     def check(self, name: str, epoch: int) -> None:
         """Makes sure that nobody has taken over; for an answer that writes nothing.
@@ -159,6 +162,7 @@ class Vault:
         borders: Mapping[str, Sequence[int]] = NO_BORDERS,
         lived: Chains | None = None,
         kept_max: int | None = None,
+        listings: Sequence[Listing] = (),
     ) -> None:
         """Writes a keyframe, all of it or nothing.
 
@@ -173,12 +177,13 @@ class Vault:
             lived: the digest chain after each control tick since the keyframe before; takes the place of what there was
                 of these control ticks and later ones.
             kept_max: how many keyframes a branch may have; None for any number.
+            listings: members' states in tables of their own, which become so.
 
         Raises:
             StaleEpochError: another epoch is current; nothing was written.
             VaultError: bad input, or the vault cannot be written; nothing was.
         """
-        self._keyframes.save(name, epoch, keyframe, borders, lived, kept_max)
+        self._keyframes.save(name, epoch, keyframe, borders, lived, kept_max, listings)
 
     def seal(self, name: str, epoch: int, keyframe: Keyframe, borders: Mapping[str, Sequence[int]]) -> None:
         """Writes a keyframe that stays, beside the others; a second time is no change.

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from actors.chronicles import TABLES
 from actors.core.kernel.errors import UncertainWriteError, UnreachableVaultError, VaultError
-from actors.vaults.records import JournalRow, Keyframe, Opened
+from actors.vaults.records import Balance, JournalRow, Keyframe, Opened
 from actors.vaults.vaults import Vault, open_vault
 
 from .faults import Point
@@ -140,9 +140,9 @@ class WatchedVault(Vault):
         with self._doing(0, "epoch"):
             return super().begin_epoch(name, founding)
 
-    def append(self, name: str, epoch: int, rows: Sequence[JournalRow]) -> None:
-        with self._doing(0, "append"):
-            super().append(name, epoch, rows)
+    def append(self, name: str, epoch: int, rows: Sequence[JournalRow], balances: Sequence[Balance] = ()) -> None:
+        with self._doing(0, "append" if rows else ""):
+            super().append(name, epoch, rows, balances)
 
     def save_keyframe(self, name: str, epoch: int, keyframe: Keyframe, *more: Any) -> None:
         with self._doing(1, "keyframe"):
@@ -161,6 +161,16 @@ def vault_in_memory() -> Iterator[Vault]:
         open_vault(Path(folder, "vault.sqlite"), power_safe=False) as vault,
     ):
         yield vault
+
+
+def balances_in(vault: Vault) -> dict[str, int]:
+    """What the ledger says last of each conserved quantity."""
+
+    def fetch(cursor: Any) -> dict[str, int]:
+        cursor.execute("SELECT quantity, balance FROM vault_ledger ORDER BY control_tick, position")
+        return {quantity: int(balance) for quantity, balance in cursor.fetchall()}
+
+    return {quantity: balance for quantity, balance in vault._journal._store.read(fetch).items() if balance}
 
 
 def damage_keyframes(vault: Vault, *, newest_only: bool) -> bool:

@@ -62,10 +62,7 @@ def _of_clocks(name: str, file: str, old: str, new: str) -> Mutation:
 _SEALED = "        lost = (self._seal() if whole else self._overtaken()) if done else None\n"
 _TOLD = "        for _, _, failure in done:\n"
 _TICK_SEALED = "        if self._sequencer.journal and (lost := self._seal()) is not None:\n            raise lost\n"
-_KEYFRAME = (
-    "        if self._chronicle.keyframe_is_due():\n"
-    "            self._chronicle.write_keyframe(self._sequencer.boundary, self._standing)\n"
-)
+_KEYFRAME = "        if keyframe and self._fleet.is_refreshed():\n            self._chronicle.write_keyframe(self._sequencer.boundary, self._standing)\n"
 _FENCED = "            self._fence.hold(cursor, name, epoch)\n"
 _DROP_REPEATED = "        if self._answer is not None and first.number == self._answer.outboxes[0].number:\n"
 _GAP = "        if first.number != self._number + 1:\n"
@@ -209,7 +206,7 @@ MUTATIONS = (
     _of_clocks("an old clock writes", JOURNALS, _FENCED + "            heads", "            heads"),
     _of_clocks("an old clock answers what writes nothing", CHRONICLES, "            self.check()\n            return\n", "            return\n"),
     _of_clocks("a vault that is away is the end", CLOCKS, "                    if self._closed or time.monotonic() - self._writing_since > VAULT_PATIENCE_S:\n", "                    if True:\n"),
-    _of_clocks("what was sealed is sealed again", CHRONICLES, "        self._written = fresh[-1].position\n        journal.clear()\n", ""),
+    _of_clocks("what was sealed is sealed again", CHRONICLES, "        self._written, self._balances = fresh[-1].position, []\n        journal.clear()\n", ""),
 )  # fmt: skip
 """Every one is a mistake that somebody could make; none of them only slows the clock down. (An old clock's keyframe is of a
 boundary that its successor has lived to as well, and a damaged one is passed over: `tests/vaults` has those.)"""

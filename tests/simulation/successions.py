@@ -44,7 +44,7 @@ from actors.vaults.vaults import Vault
 
 from .comparisons import PartedError
 from .faults import CLOCK_POINTS, ClockPlan, Point
-from .ledgers import NAME, WatchedVault, damage_keyframes, vault_in_memory
+from .ledgers import NAME, WatchedVault, balances_in, damage_keyframes, vault_in_memory
 from .runs import REALMS, RESTARTED_AFTER_CONTROL_TICKS, TRIES_MAX, shortened
 from .transports import GHOST_REQUEST, LOG_LINES_MAX, MEMBER_TIMEOUT_S, MisdeedError, SimulatedLane, SimulatedProcess
 from .worlds import CONTROL_TICKS, SEEDS_PER_WORLD, World, world_of
@@ -723,6 +723,11 @@ class StormySuccession(Succession):
         if len(list(self._vault.rows(NAME, self.settings.branch))) != before:
             raise MisdeedError("an old clock has written")
 
+    def _write_ledger(self, clock: WatchedClock) -> None:
+        """What the next keyframe would bring, without one."""
+        chronicle = clock._chronicle
+        self._vault.append(NAME, chronicle.epoch, [], chronicle._owed.balances + chronicle._balances)
+
     def course_spec(self) -> Any:
         """How some realm of this world is made."""
         found = (one for group in self.course.world.agenda.values() for one in group if isinstance(one, RegisterGame))
@@ -739,6 +744,10 @@ class StormySuccession(Succession):
         self.ask(self.take_stock)
         if calm != (self.journal, self.chain, self.conservation) or self.digest() != self.digests[-1]:
             raise MisdeedError("the last clock's successor stands elsewhere")
+        self.ask(self._write_ledger)
+        due = {quantity: should for quantity, (_, should) in self.conservation.items() if should}
+        if balances_in(self._vault) != due:
+            raise MisdeedError(f"the ledger that is written down says {balances_in(self._vault)}, not {due}")
 
 
 def _is_to_be_repeated(reply: Reply) -> bool:

@@ -3,13 +3,15 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actors.vaults.records import JournalRow
+from actors.vaults.vaults import KEYFRAMES_SUFFIX
 
 WAIT_S_MAX = 30
 CHILD_S_MAX = 120
@@ -88,11 +90,35 @@ class Held:
         assert self.go_on.wait(WAIT_S_MAX)
 
 
-def behind_its_back(url: str, statement: str, changed: int = 1, **parameters: object) -> None:
-    """Does to a vault's tables what nobody should; so many rows are changed by it, -1 if it is not about rows."""
-    from sqlalchemy import create_engine, make_url, text
+def keyframes_url(url: str) -> str:
+    """Where the tables of keyframes are."""
+    return url + KEYFRAMES_SUFFIX if url.startswith("sqlite") else url
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Any]:
+    """A connection of its own to a vault's tables."""
+    from sqlalchemy import create_engine, make_url
 
     engine = create_engine(make_url(url.replace("postgresql:", "postgresql+psycopg:")))
     with engine.begin() as connection:
-        assert connection.execute(text(statement), parameters).rowcount == changed
+        yield connection
     engine.dispose()
+
+
+def behind_its_back(url: str, statement: str, changed: int = 1, **parameters: object) -> None:
+    """Does to a vault's tables what nobody should; so many rows are changed by it, -1 if it is not about rows."""
+    from sqlalchemy import text
+
+    with connected(url) as connection:
+        assert connection.execute(text(statement), parameters).rowcount == changed
+
+
+def answers(url: str, question: str, beside: str = "", **parameters: object) -> list[tuple[Any, ...]]:
+    """What plain SQL says; of a file, with the one beside it attached."""
+    from sqlalchemy import text
+
+    with connected(url) as connection:
+        if beside.startswith("sqlite"):
+            connection.execute(text("ATTACH :there AS beside"), {"there": beside.removeprefix("sqlite:///")})
+        return [tuple(row) for row in connection.execute(text(question), parameters)]

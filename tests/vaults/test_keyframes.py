@@ -10,15 +10,17 @@ from hashlib import sha256
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 import servers
 import zstandard
-from journaling import WAIT_S_MAX, behind_its_back, row, rows
+from journaling import WAIT_S_MAX, answers, behind_its_back, keyframes_url, row, rows
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from actors.core.kernel.errors import StaleEpochError, VaultError
 from actors.vaults import chunks, keyframes
+from actors.vaults.chunks import CHUNK_BYTES
 from actors.vaults.records import CHAIN_BYTES, Chains, Keyframe, LatestKeyframe
 from actors.vaults.vaults import KEYFRAMES_SUFFIX, Vault
 
@@ -29,22 +31,14 @@ def frame(control_tick: int, position: int = 0, branch: str = "main", **document
     return Keyframe(branch, control_tick, position, documents or {"sol_1": b"state of %d" % control_tick})
 
 
-def tables_url(url: str) -> str:
-    """Where the tables of keyframes are."""
-    return url + KEYFRAMES_SUFFIX if url.startswith("sqlite") else url
-
-
 def stored(url: str, branch: str) -> list[tuple[object, ...]]:
     """Control tick, position and name of every document in the tables."""
-    from sqlalchemy import create_engine, make_url, text
-
-    engine = create_engine(make_url(tables_url(url).replace("postgresql:", "postgresql+psycopg:")))
     columns = "control_tick, position, name"
-    with engine.connect() as connection:
-        asked = text(f"SELECT {columns} FROM vault_documents WHERE branch = :branch ORDER BY {columns}")
-        found = [tuple(one) for one in connection.execute(asked, {"branch": branch})]
-    engine.dispose()
-    return found
+    return answers(
+        keyframes_url(url),
+        f"SELECT {columns} FROM vault_documents WHERE branch = :branch ORDER BY {columns}",
+        branch=branch,
+    )
 
 
 def test_a_keyframe_comes_back_as_it_was(opening: Opening) -> None:
@@ -148,7 +142,7 @@ def chunk_uses(url: str) -> list[tuple[int, int]]:
     """Size and number of uses of every chunk, in order."""
     from sqlalchemy import create_engine, make_url, text
 
-    engine = create_engine(make_url(tables_url(url).replace("postgresql:", "postgresql+psycopg:")))
+    engine = create_engine(make_url(keyframes_url(url).replace("postgresql:", "postgresql+psycopg:")))
     with engine.connect() as connection:
         asked = "SELECT size_bytes, uses FROM vault_chunks ORDER BY size_bytes, uses"
         found = [tuple(one) for one in connection.execute(text(asked))]
@@ -254,6 +248,8 @@ SECOND_CHUNK = f"WHERE size_bytes = {len(STATE_OF_TWO)}"
             {"new": bytes.fromhex("28b52ffde0") + (1 << 63).to_bytes(8, "little")},
             "'sol_2' is not what was written",
         ),
+        (f"UPDATE vault_chunks SET stride = 2 {SECOND_CHUNK}", {}, "'sol_2' is not what was written"),
+        (f"UPDATE vault_chunks SET stride = 0 {SECOND_CHUNK}", {}, "'sol_2' is not what was written"),
         (f"UPDATE vault_documents SET sha256 = :new {SECOND}", {"new": bytes(32)}, "list of documents"),
         (f"UPDATE vault_documents SET name = 'sol_3' {SECOND}", {}, "list of documents"),
         (f"DELETE FROM vault_documents {SECOND}", {}, "list of documents"),
@@ -266,7 +262,7 @@ def test_damage_is_said_and_the_keyframe_before_is_used(
     epoch = vault.begin_epoch("m", b"").epoch
     for tick, state in ((1, b"of one"), (2, STATE_OF_TWO)):
         vault.save_keyframe("m", epoch, frame(tick, sol_1=b"one", sol_2=state))
-    behind_its_back(tables_url(url), statement, **parameters)
+    behind_its_back(keyframes_url(url), statement, **parameters)
     found = vault.latest_keyframe("m", "main")
     assert found.keyframe == frame(1, sol_1=b"one", sol_2=b"of one")
     assert len(found.damaged) == 1
@@ -276,11 +272,26 @@ def test_damage_is_said_and_the_keyframe_before_is_used(
     assert vault.latest_keyframe("m", "main") == LatestKeyframe(frame(2, sol_1=b"again"))
 
 
+@pytest.mark.parametrize("kind", ["i2", "u4", "i8"])
+def test_columns_of_small_numbers_are_stored_in_less_than_they_are(url: str, vault: Vault, kind: str) -> None:
+    draw = np.random.default_rng(3)
+    column = draw.integers(0, 100, 20_001).astype(kind).tobytes() + b"xyz"  # the last number is not whole
+    vault.begin_epoch("m", b"")
+    vault.save_keyframe("m", 1, frame(1, sol_1=column))
+    found = vault.latest_keyframe("m", "main")
+    assert found == LatestKeyframe(frame(1, sol_1=column))
+    ((stored_bytes, strides),) = answers(
+        keyframes_url(url), "SELECT SUM(LENGTH(compressed)), MAX(stride) FROM vault_chunks"
+    )
+    plain = sum(len(zstandard.compress(column[at : at + CHUNK_BYTES])) for at in range(0, len(column), CHUNK_BYTES))
+    assert strides == int(kind[1]) and stored_bytes < 0.95 * plain
+
+
 def test_where_both_are_damaged_there_is_none_and_both_are_named(url: str, vault: Vault) -> None:
     epoch = vault.begin_epoch("m", b"").epoch
     for tick in (1, 2):
         vault.save_keyframe("m", epoch, frame(tick))
-    behind_its_back(tables_url(url), "UPDATE vault_chunks SET compressed = :new", changed=2, new=b"")
+    behind_its_back(keyframes_url(url), "UPDATE vault_chunks SET compressed = :new", changed=2, new=b"")
     found = vault.latest_keyframe("m", "main")
     assert found.keyframe is None
     assert [line.partition(":")[0] for line in found.damaged] == [

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import servers
 import zstandard
-from journaling import CHILD_S_MAX, ROOT, WAIT_S_MAX, Held, behind_its_back, child, row, rows
+from journaling import CHILD_S_MAX, ROOT, WAIT_S_MAX, Held, behind_its_back, child, keyframes_url, row, rows
 
 from actors.core.kernel.errors import (
     DamagedVaultError,
@@ -23,7 +23,7 @@ from actors.core.kernel.errors import (
     error_from,
 )
 from actors.vaults import postgres_servers
-from actors.vaults.records import Keyframe, LatestKeyframe
+from actors.vaults.records import Keyframe, LatestKeyframe, Listing
 from actors.vaults.vaults import KEYFRAMES_SUFFIX, Vault, open_vault
 
 
@@ -188,8 +188,8 @@ def test_a_vault_without_its_keyframes_is_whole(tmp_path: Path) -> None:
 
 def test_a_newer_vault_is_refused(url: str, vault: Vault) -> None:
     vault.close()
-    behind_its_back(url, "UPDATE vault_parts SET version = 4 WHERE part = 'journal'")
-    assert "has version 4 of the journal tables, and this program knows none above 3; use the newer program" in refused(
+    behind_its_back(url, "UPDATE vault_parts SET version = 5 WHERE part = 'journal'")
+    assert "has version 5 of the journal tables, and this program knows none above 4; use the newer program" in refused(
         url
     )
 
@@ -213,7 +213,7 @@ def test_keyframes_of_version_2_are_cut_into_chunks(url: str, vault: Vault) -> N
     vault.begin_epoch("m", b"founding")
     vault.save_keyframe("m", 1, saved)
     vault.close()
-    there = url + KEYFRAMES_SUFFIX if url.startswith("sqlite") else url
+    there = keyframes_url(url)
     whole, blob = ("INTEGER", "BLOB") if url.startswith("sqlite") else ("BIGINT", "BYTEA")
     key = f"multiverse TEXT, branch TEXT, control_tick {whole}, position {whole}, name TEXT"
     names = "multiverse, branch, control_tick, position, name"
@@ -235,6 +235,23 @@ def test_keyframes_of_version_2_are_cut_into_chunks(url: str, vault: Vault) -> N
     for _ in range(2):
         with open_vault(url) as again:
             assert again.latest_keyframe("m", "main") == LatestKeyframe(saved)
+
+
+def test_keyframes_of_version_3_are_read_and_written(url: str, vault: Vault) -> None:
+    saved = [Keyframe("main", tick, 2, {"sol_1": bytes([tick]) * 200_000}) for tick in (3, 4)]
+    vault.begin_epoch("m", b"founding")
+    vault.save_keyframe("m", 1, saved[0])
+    vault.close()
+    there = keyframes_url(url)
+    behind_its_back(there, "ALTER TABLE vault_chunks DROP COLUMN stride", changed=-1)
+    for table in ("vault_players", "vault_listed"):
+        behind_its_back(there, f"DROP TABLE {table}", changed=-1)
+    behind_its_back(there, "UPDATE vault_parts SET version = 3", changed=1 if url.startswith("sqlite") else 2)
+    for _ in range(2):
+        with open_vault(url) as again:
+            assert again.latest_keyframe("m", "main", (3, 2)) == LatestKeyframe(saved[0])
+            again.save_keyframe("m", 1, saved[1], listings=[Listing("players", 4, {})])
+            assert again.latest_keyframe("m", "main") == LatestKeyframe(saved[1])
 
 
 def test_processes_may_make_a_vault_at_the_same_time(url: str) -> None:

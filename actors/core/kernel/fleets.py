@@ -49,6 +49,8 @@ SPARE_FAILURES_MAX = 5
 
 
 RECOVERIES_KEPT_MAX = 10_000
+REFRESHED_BYTES = 4 << 20
+"""Of checkpoints that come with one control tick for no other reason than that they are to be written down."""
 SPARES_AFTER_S = 1.0
 """Spares are started when nobody has needed a host for so long: they must not slow down those who are waited for."""
 
@@ -83,6 +85,7 @@ class Fleet:
         self._taken_at = lane.now_s()
         self.decided: dict[tuple[str, str], str] = {}
         self.deaths_max = DEATHS_MAX
+        self._behind: list[str] | None = None
         self.recoveries: deque[Recovery] = deque(maxlen=RECOVERIES_KEPT_MAX)
 
     def carry_out(self, script: Script[T]) -> T:
@@ -116,13 +119,14 @@ class Fleet:
 
     def _exchange(self, grants: Mapping[str, tuple[Grant, ...]], occasion: str) -> dict[str, tuple[Outbox, ...] | Lost]:
         lane, now = self._lane, self._lane.now_s()
+        refreshed = self._to_refresh(grants) if self._behind else ()
         for member_id, batch in grants.items():
             kept = self._kept[member_id]
             if (reason := self.decided.get((member_id, occasion))) is not None:  # a replay: it was lost here
                 self._outcomes[member_id] = Lost(reason)
                 continue
             self._requests += 1
-            checkpoint = kept.checkpoint_due(self._settings)
+            checkpoint = kept.checkpoint_due(self._settings) or member_id in refreshed
             kept.ask(self._requests, lane.pack(Advance(self._requests, batch, checkpoint)), now, batch)
             self._awaited[member_id] = kept
             if kept.standing:
@@ -359,6 +363,28 @@ class Fleet:
     def checkpoint(self) -> None:
         """Takes a checkpoint of every member that can be captured, at this boundary: nothing before is lived again."""
         self._checkpoint([kept for kept in self._kept.values() if kept.standing])
+
+    def refresh(self) -> None:
+        """Lets members' next grants bring checkpoints, some at a time, because what is kept is to be written down soon."""
+        if self._behind is None:
+            self._behind = [member_id for member_id, kept in self._kept.items() if kept.is_behind()]
+
+    def is_refreshed(self) -> bool:
+        """Whether all that were behind have brought one since `refresh`; then another round may begin."""
+        if self._behind:
+            return False
+        self._behind = None
+        return True
+
+    def _to_refresh(self, granted: Mapping[str, object]) -> set[str]:
+        """Those that bring a checkpoint now; who is not granted anything now is left as it is."""
+        behind = [member_id for member_id in self._behind or () if member_id in granted]
+        chosen, size = 0, 0
+        while chosen < len(behind) and size < REFRESHED_BYTES:
+            checkpoint = self._kept[behind[chosen]].checkpoint
+            chosen, size = chosen + 1, size + (len(checkpoint.document) if checkpoint is not None else 0)
+        self._behind = behind[chosen:]
+        return set(behind[:chosen])
 
     def _checkpoint(self, members: Iterable[Kept]) -> None:
         """Who is being brought back is waited for."""

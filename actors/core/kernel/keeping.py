@@ -22,6 +22,8 @@ CHECKPOINT_LEAST_S = 0.001
 """What the first checkpoint is believed to take at most; each later one at most twice as long as the one before."""
 CHECKPOINT_AFTER_WORK_S = 1.0
 """Repeating the grants since must not take much longer than this, however few they are."""
+BEHIND_AFTER_WORK_S = 0.01
+"""A checkpoint that is to be written down is made anew if repeating the grants since would take longer."""
 RESEND_AFTER_S = 5.0
 """Lanes lose messages only with the connection, and say so; this is for what nobody foresaw. Doubles with each resend."""
 
@@ -172,6 +174,10 @@ class Kept:
             or self._worked_s >= max(CHECKPOINT_AFTER_WORK_S, CHECKPOINT_SHARE * self._checkpoint_s)
             or self._since_bytes * 2 >= settings.kept_bytes_max
         )
+
+    def is_behind(self) -> bool:
+        """Whether a checkpoint would save those who begin from this one's a time that is worth it."""
+        return self.contract.recovery == CAPTURED and self._worked_s >= BEHIND_AFTER_WORK_S
 
     def keep(self, answer: Answer, now: float) -> None:
         """Keeps the grants that were answered, or the checkpoint that makes them unnecessary."""

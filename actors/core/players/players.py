@@ -10,7 +10,7 @@ import msgspec
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.digests import digest_of
 from actors.core.players.checks import checked_text
-from actors.core.players.inventories import Inventory
+from actors.core.players.inventories import Inventory, quantity_of
 from actors.core.players.quests import Quests
 from actors.core.players.reputations import NO_REPUTATION, Reputation, standing_of
 
@@ -119,6 +119,21 @@ def restored(record: Plain) -> Player:
         msgspec.ValidationError: it is no such record.
     """
     return msgspec.convert(record, Player)
+
+
+def listed(player: Player) -> dict[str, Plain]:
+    """The player as a row of a table; `record` is all of it."""
+    return {
+        "number": player.number,
+        "name": player.name,
+        "race": player.race,
+        "character_class": player.character_class,
+        "active_realm": player.active_realm,
+        "level": player.level,
+        "experience": player.experience,
+        "items": quantity_of(player.inventory),
+        "record": captured(player),
+    }
 
 
 def shown(player: Player) -> dict[str, Plain]:
