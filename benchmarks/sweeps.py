@@ -3,9 +3,11 @@
     python -m benchmarks.sweeps [--npcs 1000] [--burn-in 900] [--branches 100] [--control-ticks 100] [--json FILE]
 
 A City lives `burn-in` control ticks with its vault in a file; then so many branches of so many control ticks, each with another
-thrift, are swept from there on as many workers as the machine has cores. Compared is the time of both with that of the same
-control ticks on the local engine, shared over the cores; starting each branch anew would live the burn-in every time. Ray
-is started before anything is measured. The rows of three branches are compared with those of runs by hand.
+thrift, are swept from there on as many workers as the machine has cores. Compared is the time of both with the bare time of
+the same control ticks: those of the branches in as many plain processes as there are cores, all at once and with nothing
+else counted, half of them before the sweep and half after it; those of the burn-in shared over the cores, which they cannot
+really be. Starting each branch anew would live the burn-in every time. Ray is started before anything is measured. The
+rows of three branches are compared with those of runs by hand.
 """
 
 import argparse
@@ -14,13 +16,16 @@ import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from actors.headless import Headless
 from benchmarks.machines import machine
 from orchestration import Multiverse
 from orchestration.ray_engines import cluster
-from orchestration.sweeps import sweep
+from orchestration.sweeps import origin_of, sweep
 
 CITY = "actors.core.realms.city:City"
 THRIFTS = 100
@@ -32,10 +37,9 @@ def measure(npcs: int, burn_in: int, branches: int, control_ticks: int) -> dict[
     table = [{"city.npcs.*.thrift": number % (THRIFTS + 1)} for number in range(branches)]
     with Multiverse(1, engine="local") as mv:
         mv.register_game("city", CITY, params={"npcs": npcs})
-        mv.run(burn_in // 10)
         begun = time.perf_counter()
         mv.run(burn_in)
-        bare_tick_s = (time.perf_counter() - begun) / burn_in
+        bare_burn_in_s = time.perf_counter() - begun
     with tempfile.TemporaryDirectory() as folder, cluster("", cores):
         vault = Path(folder) / "city.sqlite"
         sweep_warm(vault)
@@ -45,9 +49,11 @@ def measure(npcs: int, burn_in: int, branches: int, control_ticks: int) -> dict[
             mv.run(burn_in)
             mv.snapshot("burnt in")
             burn_in_s = time.perf_counter() - begun
+        plain_s = plainly(vault, table[::2], control_ticks, cores)
         begun = time.perf_counter()
         rows = sweep(vault, "city", table, control_ticks, snapshot="burnt in", measures=["city.wealth"])
         sweep_s = time.perf_counter() - begun
+        plain_s += plainly(vault, table[1::2], control_ticks, cores)
         with Multiverse(1, engine="local", name="city", vault=vault) as mv:
             for number in (0, branches // 2, branches - 1):
                 mv.revert(snapshot="burnt in")
@@ -55,19 +61,50 @@ def measure(npcs: int, burn_in: int, branches: int, control_ticks: int) -> dict[
                 mv.run(control_ticks)
                 if mv.digest_chain() != rows[number]["digest_chain"]:
                     raise SystemExit(f"branch {number + 1} is not what a run by hand is; these figures are void.")
-    bare_s = (burn_in + branches * control_ticks) * bare_tick_s / cores
+    bare_s = bare_burn_in_s / cores + plain_s
     return {
         "npcs": npcs,
         "branches": branches,
         "control_ticks": burn_in + branches * control_ticks,
         "anew": branches * (burn_in + control_ticks),
-        "bare_tick_ms": bare_tick_s * 1e3,
+        "bare_tick_ms": plain_s / (branches * control_ticks) * cores * 1e3,
         "burn_in_s": burn_in_s,
         "sweep_s": sweep_s,
         "bare_s": bare_s,
         "ratio": (burn_in_s + sweep_s) / bare_s,
-        "sweep_ratio": sweep_s / (branches * control_ticks * bare_tick_s / cores),
+        "sweep_ratio": sweep_s / plain_s,
     }
+
+
+def plainly(vault: Path, table: list[dict[str, Any]], control_ticks: int, cores: int) -> float:
+    """Seconds for the control ticks of some branches in as many processes at once, but for what is before and after them."""
+    shares = [table[number::cores] for number in range(cores)]
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn"), initializer=imported) as pool:
+        there = [pool.submit(time.sleep, 0.5) for _ in range(cores)]
+        for one in there:
+            one.result()
+        return sum(pool.map(lived_plainly, [vault] * cores, shares, [control_ticks] * cores)) / cores
+
+
+def imported() -> None:
+    """Fetches what a City needs."""
+    with Multiverse(1, engine="local") as mv:
+        mv.register_game("city", CITY, params={"npcs": 10})
+        mv.run(1)
+
+
+def lived_plainly(vault: Path, table: list[dict[str, Any]], control_ticks: int) -> float:
+    """Seconds for the control ticks of some branches, one after another in this process."""
+    origin = origin_of(vault, "city", "burnt in", None, "", ())
+    took_s = 0.0
+    for changes in table:
+        with Headless(origin.settings, origin.epoch, ()) as lived:
+            lived.become(origin.standing)
+            lived.modify("city", {path.removeprefix("city."): value for path, value in changes.items()})
+            begun = time.perf_counter()
+            lived.run(control_ticks)
+            took_s += time.perf_counter() - begun
+    return took_s
 
 
 def sweep_warm(vault: Path) -> None:

@@ -29,6 +29,8 @@ from orchestration.tidy_tables import write_csv, write_parquet
 from orchestration.vault_files import existing_vault
 
 BRANCHES_MAX = 100_000
+AHEAD = 2
+"""Tasks for each core that Ray knows of at once: a worker that ends one finds the next, and waits for nobody."""
 CHAIN = "digest_chain"
 LEADING = ("branch", "control_tick")
 
@@ -270,7 +272,7 @@ def _on_ray(address: str) -> Callable[[Origin, Sequence[Changes], Plan], Branche
             most = max(1, int(resources.get("CPU", 1)))
             running: dict[Any, int] = {}
             while True:
-                for number, changes in itertools.islice(waiting, most - len(running)):
+                for number, changes in itertools.islice(waiting, AHEAD * most - len(running)):
                     running[task.remote(there, number, dict(changes), plan)] = number
                 if not running:
                     return
