@@ -155,6 +155,26 @@ def a_drained_node_hands_its_clock_over_too() -> None:
             assert mv.digest_chain() == calm(control_tick, "a")
 
 
+def a_history_goes_on_with_fewer_more_and_other_nodes() -> None:
+    with cluster() as nodes, tempfile.TemporaryDirectory() as folder:
+        here = [nodes.add(edge=1), nodes.add(edge=1)]
+        control_tick = 0
+        for change in ("two nodes", "one node", "three others"):
+            if change == "one node":
+                nodes.kill(here.pop())
+            elif change == "three others":
+                nodes.kill(here.pop())
+                here += [nodes.add(edge=1) for _ in range(3)]
+            with multiverse(name="home", vault=Path(folder, "v.sqlite")) as mv:
+                if not control_tick:
+                    mv.register_game("pinned", RING, placement=EDGE)
+                    mv.register_game("free", RING)
+                assert mv.boundary().control_tick == control_tick
+                mv.run(5)
+                control_tick += 5
+                assert mv.digest_chain() == calm(control_tick, "pinned", "free"), change
+
+
 def a_lost_control_plane_is_survived() -> None:
     store = tempfile.mkdtemp(prefix="soulfra-gcs-")
     os.environ |= {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": store}

@@ -229,3 +229,36 @@ def test_from_a_shell(tmp_path, capsys, monkeypatch):
         soulfra("down", "tree")
     assert run(["snapshot", "take", "tree"]) == 2
     assert "no multiverse 'tree' is up on this cluster" in capsys.readouterr().err
+
+
+PLACES = (
+    {"engine": "ray", "spare_hosts": 2},
+    {"engine": "local"},  # fewer: one process for all
+    {"engine": "ray", "lane": "ray", "spare_hosts": 0},
+    {"engine": "ray", "spare_hosts": 4},  # more than there are members
+)
+
+
+def generation(mv, number):
+    """A part of a life: one that goes back behind where it was taken up, and on."""
+    mv.run(3)
+    mv.command("ring_1", "set_luck", {"luck": number})
+    mv.run(2)
+    mv.revert(mv.boundary().control_tick - 3)
+    mv.run(3)
+
+
+def test_a_history_goes_on_with_fewer_more_and_other_workers(tmp_path):
+    where = {"name": "home", "realm_paths": [REALMS]}
+    with Multiverse(7, engine="local", vault=tmp_path / "calm.sqlite", **where) as mv:
+        peopled(mv)
+        expected = []
+        for number in range(len(PLACES)):
+            generation(mv, number)
+            expected.append((mv.boundary(), mv.digest_chain(), mv.digest()))
+    for number, place in enumerate(PLACES):  # each takes up what the one before has restored
+        with Multiverse(7, vault=tmp_path / "moved.sqlite", **where, **place) as mv:
+            if not number:
+                peopled(mv)
+            generation(mv, number)
+            assert (mv.boundary(), mv.digest_chain(), mv.digest()) == expected[number], place
