@@ -145,6 +145,13 @@ def revert(
     """
     if (to is None) != bool(snapshot) or (snapshot and branch):
         raise SettingsError("give either --to TICK, with --branch if you like, or --snapshot SNAPSHOT.")
+    if realm:
+        if branch or new or reason:
+            raise SettingsError(f"{realm} stays on the branch that it is on; leave --branch, --as and --reason out.")
+        went = _asked(name, address, lambda mv: mv.revert_realm(realm, to, snapshot=snapshot))
+        ties = f"; entangled in {', '.join(went['entangled'])}" if went["entangled"] else ""
+        lost = f"; {len(went['dropped'])} events under way were dropped" if went["dropped"] else ""
+        return _say(went, as_json, f"{realm} is back at its local tick {went['local_tick']:,}{lost}{ties}")
     left = _asked(name, address, lambda mv: mv.revert(to, branch=branch, snapshot=snapshot, name=new, reason=reason))
     document = {key: getattr(left, key) for key in left.__struct_fields__ if key != "command_id"}
     where = f"control tick {left.control_tick:,} of {left.parent}"

@@ -15,6 +15,8 @@ from actors.vaults.stores import LOCK_WAIT_S_MAX, Cursor, Store, one_line
 
 PAGE_BYTES = 2 << 10
 """Half of SQLite's own choice: most rows are either short or chunks, of whose last page half is lost. Files keep theirs."""
+CACHE_KIB = 512
+"""Of each connection: what is written is seldom read again, and a clock has several."""
 LOG_BYTES = 1 << 20
 """When what is in the write-ahead log is brought into the file, and to what the log is cut back after something large."""
 WAL_RETRY_S = 0.01
@@ -99,6 +101,7 @@ class SqliteFile(Store):
             connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             self._write_ahead(connection)
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._power_safe else 'NORMAL'}")
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
             connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // PAGE_BYTES}")
         except BaseException:

@@ -223,6 +223,14 @@ def test_from_a_shell(tmp_path, capsys, monkeypatch):
             assert run(["fork", "tree", *wrong]) == 2
             assert says in capsys.readouterr().err
         assert soulfra("fork", "tree", "--drop", 2) == "tree has no forks\n"
+        with Multiverse.attach("tree") as mv:
+            mv.run(1)
+            before, branches = mv.state_of("a"), len(mv.branches())
+            assert soulfra("revert", "tree", "--realm", "a", "--to", 2) == "a is back at its local tick 20\n"
+            assert mv.boundary().control_tick == 6 and len(mv.branches()) == branches
+            assert mv.state_of("a") != before
+        went = json.loads(soulfra("revert", "tree", "--realm", "a", "--snapshot", "mine", "--json"))
+        assert (went["realm_id"], went["local_tick"], went["entangled"]) == ("a", 0, [])
         assert run(["revert", "tree", "--to", "77"]) == 2
         assert "reaches from control tick 0 to 5" in capsys.readouterr().err
     finally:

@@ -112,6 +112,8 @@ def test_a_snapshot_is_looked_at_and_compared(soulfra):
         (["revert", "home"], 2, "give either --to TICK"),
         (["revert", "home", "--to", "3", "--snapshot", "mine"], 2, "give either --to TICK"),
         (["revert", "home", "--snapshot", "mine", "--branch", "main"], 2, "give either --to TICK"),
+        (["revert", "home", "--realm", "ring_0"], 2, "give either --to TICK"),
+        (["revert", "home", "--realm", "ring_0", "--to", "3", "--as", "new"], 2, "stays on the branch that it is on"),
     ],
 )
 def test_mistakes_are_one_line(soulfra, arguments, code, says):
