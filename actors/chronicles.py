@@ -19,6 +19,7 @@ from actors.core.kernel.ticking import TickRecord
 from actors.fingerprints import changes, fingerprint
 from actors.listings import Lister
 from actors.vaults.records import (
+    EVERYTHING,
     INTERVAL,
     Balance,
     Branch,
@@ -67,10 +68,18 @@ class Standing(msgspec.Struct, frozen=True):
     members: dict[str, KeptTable]
 
 
+class Lived:
+    """The digest chain after each control tick since a first one; a clock that idles lives thousands of them a second."""
+
+    def __init__(self, first_tick: int, heads: bytearray | None = None) -> None:
+        self.first_tick = first_tick
+        self.heads = bytearray() if heads is None else heads
+
+
 class Owed(msgspec.Struct, frozen=True):
     """What a keyframe that could not be written would have brought along."""
 
-    lived: Chains | None = None
+    lived: dict[int, Chains] = {}
     taken: list[Snapshot] = []
     balances: list[Balance] = []
 
@@ -90,7 +99,10 @@ class Chronicle:
         founding: what the multiverse was founded with.
         resumes: whether there is history to go on from.
         branch: which of its histories this is.
+        within: whoever lives it again need only live the closed domain that this realm is in; "" for everything.
     """
+
+    within = ""
 
     def __init__(self, vault: Vault | None, name: str, founding: Founding, *, temporary: bool = False) -> None:
         self._vault = self._reads = vault
@@ -99,14 +111,13 @@ class Chronicle:
         self.epoch, self.founding, self.resumes = 1, founding, False
         self._written = self._orders = 0
         self._worked_s = self._keyframe_took_s = 0.0
-        self._lived = bytearray()  # a clock that idles lives thousands of control ticks a second
-        self._lived_since = 1
+        self._lived: dict[int, Lived] = {}
         self._taken: list[Snapshot] = []
         self._owed = Owed()
         self._ledger: dict[str, int] = {}
         self._balances: list[Balance] = []
         self._lister = Lister()
-        self._recorded = "", NO_CHAINS
+        self._recorded: tuple[str, int, Chains] = ("", EVERYTHING, NO_CHAINS)
         self._limits, self._paths = founding.settings, founding.realm_paths
         self._keyframe_writer: threading.Thread | None = None
         self._keyframe_error = ""
@@ -126,7 +137,7 @@ class Chronicle:
             )
         self.branch = branch
         self.path = path_of(tree, branch)
-        self._lived, self._owed, self._recorded = bytearray(), Owed(), ("", NO_CHAINS)
+        self._lived, self._owed, self._recorded = {}, Owed(), ("", EVERYTHING, NO_CHAINS)
         self._ledger, self._balances = {}, []
 
     @property
@@ -397,9 +408,11 @@ class Chronicle:
         tick = record.control_tick_id
         if tick <= self.left_at:  # lived again on the way to where it left
             return
-        if not self._lived:
-            self._lived_since = tick
-        self._lived += head_of(record.chain)
+        for domain, chain in ((EVERYTHING, record.chain), *record.domains.items()):
+            lived = self._lived.get(domain)
+            if lived is None:
+                lived = self._lived[domain] = Lived(tick)
+            lived.heads += head_of(chain)
         interval = self._limits.snapshot_interval_control_ticks
         if interval and tick % interval == 0:
             reason = f"every {interval} control ticks"
@@ -433,11 +446,12 @@ class Chronicle:
         begun = time.monotonic()
         standing = stand()
         owed = self._owed
-        lived = Chains(self._lived_since, bytes(self._lived)) if self._lived else None
-        if owed.lived is not None and lived is not None:
-            lived = Chains(owed.lived.first_tick, owed.lived.chains + lived.chains)
-        owed = Owed(lived or owed.lived, owed.taken + self._taken, owed.balances + self._balances)
-        self._taken, self._balances, self._lived, self._worked_s, self._owed = [], [], bytearray(), 0.0, Owed()
+        for domain, one in owed.lived.items():
+            later = self._lived.get(domain)
+            self._lived[domain] = Lived(one.first_tick, bytearray(one.chains) + (later.heads if later else b""))
+        lived = {domain: Chains(one.first_tick, bytes(one.heads)) for domain, one in self._lived.items()}
+        owed = Owed(lived, owed.taken + self._taken, owed.balances + self._balances)
+        self._taken, self._balances, self._lived, self._worked_s, self._owed = [], [], {}, 0.0, Owed()
         self._keyframe_writer = threading.Thread(
             target=self._save, args=(boundary, standing, owed, begun), name="soulfra-keyframe", daemon=True
         )
@@ -487,8 +501,12 @@ class Chronicle:
         }
         return Standing(documents[TABLES], members)
 
-    def recorded_chain(self, control_tick: int) -> bytes:
+    def recorded_chain(self, control_tick: int, domain: int = EVERYTHING) -> bytes:
         """The head of the digest chain after a control tick of this history; empty if it is not written down.
+
+        Args:
+            control_tick: which.
+            domain: that of a closed domain by itself.
 
         Raises:
             VaultError: the vault cannot be read.
@@ -496,10 +514,10 @@ class Chronicle:
         if self._reads is None:
             return b""
         branch = next(one.branch for one in self.path if one.until is None or control_tick <= one.until[0])
-        of, chains = self._recorded
-        if of != branch or not chains.after(control_tick):
-            chains = self._reads.chains(self._name, branch, control_tick) or NO_CHAINS
-            self._recorded = branch, chains
+        *of, chains = self._recorded
+        if of != [branch, domain] or not chains.after(control_tick):
+            chains = self._reads.chains(self._name, branch, control_tick, domain) or NO_CHAINS
+            self._recorded = branch, domain, chains
         return chains.after(control_tick)
 
     def entries(self, after: int = 0) -> Iterator[JournalEntry]:

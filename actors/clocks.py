@@ -22,6 +22,7 @@ from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.cascades import Cascades
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, Reply
+from actors.core.kernel.digests import NO_DIGEST
 from actors.core.kernel.effects import Script, T
 from actors.core.kernel.errors import (
     CallerError,
@@ -448,6 +449,27 @@ class MasterClock:
     def digest(self) -> str:
         """The digest of the present boundary, commands included, hexadecimal."""
         return self._at_boundary(self._take_digest)
+
+    def domain_of(self, realm_id: str) -> int | None:
+        """The number of the closed domain that a realm is in; None where there never was a fork: all is one then.
+
+        Raises:
+            UnknownMemberError: there is no such realm.
+        """
+        return self._at_boundary(lambda: self._sequencer.domain_of(realm_id))
+
+    def domain_digest(self, domain: int) -> str:
+        """The digest of one closed domain by itself, commands included, by roles, hexadecimal."""
+
+        def digest() -> str:
+            self._take_digest()  # so that nobody's is stale
+            return self._sequencer.domain_digest(domain).hex()
+
+        return self._at_boundary(digest)
+
+    def domain_chain(self, domain: int) -> str:
+        """The digests of one closed domain in all control ticks since the first fork, folded, hexadecimal."""
+        return self._at_boundary(lambda: self._sequencer.domain_chains.get(domain, NO_DIGEST).hex())
 
     def _take_digest(self) -> str:
         self._check_whole()

@@ -25,6 +25,7 @@ class PastChronicle(Chronicle):
         branch: of which history; "" for the one that the multiverse lives on.
         position: of the last journal entry to carry out there; None for the boundary before all commands.
         closes: whether the vault is closed with this.
+        within: see `Chronicle`.
 
     Raises:
         UnknownMultiverseError: the vault does not know it.
@@ -41,12 +42,13 @@ class PastChronicle(Chronicle):
         position: int | None = None,
         *,
         closes: bool = False,
+        within: str = "",
     ) -> None:
         founding = founding_of(vault, name)
         if founding is None:
             known = ", ".join(one.name for one in vault.multiverses()) or "none"
             raise UnknownMultiverseError(f"{vault.where} has no multiverse {name!r}; it has {known}.")
-        self._position, self._closes = position, closes
+        self._position, self._closes, self.within = position, closes, within
         super().__init__(None, name, founding)
         self._past = self._reads = vault
         branches = vault.branches(name)

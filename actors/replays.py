@@ -4,20 +4,23 @@ Whoever takes over a clock does it, and whoever looks at the past. Nothing is to
 journaled: what comes out must be what the journal says, or the replay ends there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from actors.chronicles import Chronicle
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import Decision, JournalEntry, MemberSpec
-from actors.core.kernel.effects import Script
+from actors.core.kernel.confinement import concerns, confine
+from actors.core.kernel.digests import NO_DIGEST
+from actors.core.kernel.effects import Dispose, Script
 from actors.core.kernel.errors import EngineError
 from actors.core.kernel.fleets import DEATHS_MAX, Fleet
 from actors.core.kernel.members import NONE
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.tables import restore_tables
-from actors.vaults.records import head_of
+from actors.core.kernel.ticking import occasion_of
+from actors.vaults.records import EVERYTHING, head_of
 
 REGISTRY = MemberSpec("actors.core.players.registry:PlayerRegistry", encode({}))
 
@@ -34,7 +37,8 @@ class Replay:
         perform: carries out a script.
         live: lives so many control ticks.
         tell: is told the control tick, before each step, and the last one.
-        recorded: the head of the digest chain after a control tick; empty where it is not written down.
+        recorded: the head of the digest chain after a control tick, of everything or of a closed domain; empty where it is not
+            written down.
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class Replay:
         perform: Callable[[Script[Any]], Any],
         live: Callable[[int], object],
         tell: Callable[[int, int], None] = lambda control_tick, last: None,
-        recorded: Callable[[int], bytes] = lambda control_tick: b"",
+        recorded: Callable[[int, int], bytes] = lambda control_tick, domain: b"",
     ) -> None:
         self._sequencer = sequencer
         self._fleet = fleet
@@ -54,6 +58,8 @@ class Replay:
         self._recorded = recorded
         self._known: dict[int, Decision | None] = {}
         self._last = 0
+        self._within = ""
+        self._domain = EVERYTHING
 
     def take_up(self, chronicle: Chronicle, say: Callable[[str], None] = lambda doing: None) -> None:
         """Comes to where a history stands: from its newest boundary that is written down whole, or from its birth.
@@ -66,13 +72,15 @@ class Replay:
             SoulfraError: it cannot be read, or lived again.
         """
         say("reading its history")
+        self._within = chronicle.within
         standing = chronicle.latest_standing()
         if standing is None:
             self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
         else:
             restore_tables(self._sequencer, standing.tables)
             say(f"bringing back its members at control tick {self._sequencer.control_tick}")
-            self._fleet.restore(standing.members)
+            gone = set(self._confine())
+            self._fleet.restore({key: kept for key, kept in standing.members.items() if key not in gone})
         entries = chronicle.entries_since(self._sequencer.position)
         position = entries[-1].position if entries else self._sequencer.position
         chronicle.resume_after(position)
@@ -105,8 +113,14 @@ class Replay:
             for entry in entries:
                 self.check_repeatable()
                 self._live_to(entry.control_tick)
-                if entry.position > sequencer.position:
-                    self._carry_out(entry)
+                if entry.position <= sequencer.position:
+                    continue
+                if self._domain != EVERYTHING and self._is_passed_over(entry):
+                    sequencer.position = entry.position
+                    continue
+                self._carry_out(entry)
+                for member_id in self._confine():
+                    fleet.perform(Dispose(member_id))
             self._live_to(control_tick)
         finally:
             fleet.decided, fleet.deaths_max = {}, DEATHS_MAX
@@ -120,11 +134,27 @@ class Replay:
             self._check_lived_again()
             self._check_recorded()
 
+    def _confine(self) -> list[str]:
+        """As soon as a wall is around those who are asked for, forgets all others; gives their ids."""
+        sequencer = self._sequencer
+        seated = sequencer.members.get(self._within) if self._within else None
+        if seated is None or not sequencer.forks or self._domain != EVERYTHING:
+            return []
+        self._domain = seated.domain
+        return confine(sequencer, seated.domain)
+
+    def _is_passed_over(self, entry: JournalEntry) -> bool:
+        """Whether an entry is nothing to those who live alone, or was decided in a control tick, which has been lived."""
+        decided = entry.decision is not None and entry.decision.occasion == occasion_of(entry.control_tick)
+        return decided or not concerns(self._sequencer, self._domain, entry)
+
     def _check_recorded(self) -> None:
         """What is written down of this boundary must have come out again."""
         sequencer = self._sequencer
-        recorded = self._recorded(sequencer.control_tick)
-        if recorded and (head := head_of(sequencer.chain)) != recorded:
+        recorded = self._recorded(sequencer.control_tick, self._domain)
+        alone = self._domain != EVERYTHING
+        chain = sequencer.domain_chains.get(self._domain, NO_DIGEST) if alone else sequencer.chain
+        if recorded and (head := head_of(chain)) != recorded:
             raise EngineError(
                 f"history cannot be lived again: control tick {sequencer.control_tick} came out otherwise than it was "
                 f"recorded (digest chain {head.hex()}…, recorded {recorded.hex()}…). The rules, a realm's own code, or a "
@@ -165,10 +195,14 @@ class Replay:
                 "kind if it is to outlive its clock."
             )
 
+    def _known_at(self, position: int) -> Collection[Decision | None]:
+        """What may have been decided there; of those who live alone, nobody knows which number it had."""
+        return [self._known.get(position)] if self._domain == EVERYTHING else self._known.values()
+
     def _check_lived_again(self) -> None:
         """Whoever was lost must have been lost then, too: else what follows would be another history."""
         for entry in self._sequencer.journal:
-            if entry.decision is not None and entry.decision != self._known.get(entry.position):
+            if entry.decision is not None and entry.decision not in self._known_at(entry.position):
                 raise EngineError(
                     f"history cannot be lived again: in control tick {entry.control_tick} {entry.decided}, which is not what "
                     "happened then. Start the clock once more."

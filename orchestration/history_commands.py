@@ -105,12 +105,13 @@ def at(
     name: Name,
     control_tick: Annotated[int, typer.Argument(help="The boundary after this control tick, before its commands.")],
     branch: Annotated[str, typer.Option(help="Of which history; the one it lives on by default.")] = "",
+    realm: Annotated[str, typer.Option(help="Only the smallest closed domain around this realm.")] = "",
     vault: VaultOption = "",
     realm_path: RealmPath = None,
     as_json: AsJson = False,
 ) -> int:
     """Looks at any past control tick: lives it again and says how everything stood."""
-    return _look(name, vault, realm_path, as_json, control_tick=control_tick, branch=branch)
+    return _look(name, vault, realm_path, as_json, control_tick=control_tick, branch=branch, realm=realm)
 
 
 @history.command("select")

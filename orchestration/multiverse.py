@@ -505,15 +505,17 @@ class Multiverse:
 
     # ------------------------------------------------------------------------------------------------------ history
 
-    def at(self, control_tick: int | None = None, *, branch: str = "", snapshot: str = "") -> Past:
+    def at(self, control_tick: int | None = None, *, branch: str = "", snapshot: str = "", realm: str = "") -> Past:
         """A boundary that has been, lived again in this process to look at: the multiverse itself is not disturbed.
 
         Args:
             control_tick: the boundary after this one, before its commands.
             branch: of which history; "" for the one it lives on.
             snapshot: instead of both, the boundary at which this was taken.
+            realm: only the smallest closed domain around this realm is lived again: its fork, or all that is in no fork.
 
         Raises:
+            UnknownMemberError: there was no such realm then.
             CommandRefusedError: it has not been yet, or this driver has not named the vault itself; see `Past` then.
             UnknownBranchError: there is no such branch.
             UnknownSnapshotError: there is no such snapshot.
@@ -535,7 +537,8 @@ class Multiverse:
                 raise CommandRefusedError(
                     f"control tick {control_tick} has not been yet: the clock stands at {present.control_tick}."
                 )
-        return Past(vault, name, control_tick, self._realm_paths, branch=branch, position=position)  # type: ignore[arg-type]
+        where = {"branch": branch, "position": position, "realm": checked(str, realm, "realm")}
+        return Past(vault, name, control_tick, self._realm_paths, **where)  # type: ignore[arg-type]
 
     def snapshot(self, name: str = "", reason: str = "") -> Snapshot:
         """Gives the present boundary a name; the world does not stop for more than that.

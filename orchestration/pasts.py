@@ -11,6 +11,7 @@ from actors.chronicles import founding_of
 from actors.clocks import MasterClock
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.commands import Boundary, JournalEntry
+from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.events import Event
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import Difference, State, decode_state, differences
@@ -34,12 +35,14 @@ class Past:
         branch: of which history; "" for the one that the multiverse lives on.
         position: of the last journal entry to carry out there; None for the boundary before all commands.
         realm_paths: more folders with users' own realm modules than it was founded with.
+        realm: only the closed domain that this realm was in; "" for everything. Without a fork that is everything, too.
 
     Raises:
         UnknownMultiverseError: the vault does not know it.
         UnknownBranchError: it has no such branch.
         CommandRefusedError: history has not come so far.
         VaultError: the vault cannot be used.
+        UnknownMemberError: there was no such realm then.
         EngineError: history cannot be lived again: a member may do something else now, or the rules are others.
     """
 
@@ -52,6 +55,7 @@ class Past:
         *,
         branch: str = "",
         position: int | None = None,
+        realm: str = "",
     ) -> None:
         with ExitStack() as undo:
             opened = undo.enter_context(open_vault(existing_vault(vault)))
@@ -61,8 +65,12 @@ class Past:
             self._clock = MasterClock(
                 Settings() if founding is None else founding.settings,
                 LocalLane(paths),
-                chronicle=lambda: PastChronicle(opened, name, control_tick, branch, position, closes=True),
+                chronicle=lambda: PastChronicle(
+                    opened, name, control_tick, branch, position, closes=True, within=realm
+                ),
             )
+            undo.push(lambda *_: self._clock.close())
+            self._domain = self._clock.domain_of(realm) if realm else None
             undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -83,12 +91,12 @@ class Past:
         return self._clock.boundary()
 
     def digest(self) -> str:
-        """Its digest, hexadecimal, as it was recorded then."""
-        return self._clock.digest()
+        """Its digest, hexadecimal, as it was recorded then; of a closed domain, that of the domain alone, by roles."""
+        return self._clock.digest() if self._domain is None else self._clock.domain_digest(self._domain)
 
     def digest_chain(self) -> str:
-        """The digests of all control ticks up to here, folded; hexadecimal."""
-        return self._clock.status().chain
+        """The digests of all control ticks up to here, folded; hexadecimal. Of a closed domain, since the first fork."""
+        return self._clock.status().chain if self._domain is None else self._clock.domain_chain(self._domain)
 
     def get_multiverse_state(self) -> dict[str, Any]:
         """What `Multiverse.get_multiverse_state` showed then."""
@@ -108,7 +116,13 @@ class Past:
         return self._clock.in_flight_to(member_id)
 
     def audit(self) -> dict[str, Any]:
-        """Totals until then; see `Multiverse.audit`."""
+        """Totals until then; see `Multiverse.audit`.
+
+        Raises:
+            CommandRefusedError: only a closed domain was lived again, and the ledger is everybody's.
+        """
+        if self._domain is not None:
+            raise CommandRefusedError("the ledger is everybody's; look at the whole past, without a realm.")
         return self._clock.audit()
 
     def journal(self) -> list[JournalEntry]:

@@ -114,6 +114,7 @@ def past_of(
     control_tick: int | None = None,
     branch: str = "",
     snapshot: str = "",
+    realm: str = "",
     paths: Sequence[str] = (),
 ) -> Past:
     """A boundary in a vault, by its control tick or by a snapshot.
@@ -123,10 +124,11 @@ def past_of(
         SoulfraError: see `Past`.
     """
     if not snapshot:
-        return Past(vault, name, control_tick, paths, branch=branch)  # type: ignore[arg-type]
+        return Past(vault, name, control_tick, paths, branch=branch, realm=realm)  # type: ignore[arg-type]
     with open_vault(existing_vault(vault)) as opened:
         taken = taken_in(opened, name, snapshot)
-    return Past(vault, name, taken.control_tick, paths, branch=taken.branch, position=taken.position)
+    where = {"branch": taken.branch, "position": taken.position, "realm": realm}
+    return Past(vault, name, taken.control_tick, paths, **where)  # type: ignore[arg-type]
 
 
 def difference_document(vault: str, name: str, one: str, other: str, paths: Sequence[str] = ()) -> dict[str, Any]:

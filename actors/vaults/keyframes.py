@@ -75,11 +75,10 @@ class Keyframes:
         of_chains = (chains.c.multiverse == bindparam("multiverse")) & (chains.c.branch == bindparam("branch"))
         self._insert_chains = store.prepare(chains.insert())
         self._forget_chains = store.prepare(chains.delete().where(of_chains, chains.c.first_tick >= bindparam("first")))
+        before = of_chains & (chains.c.domain == bindparam("domain")) & (chains.c.first_tick <= bindparam("tick"))
         self._chains = (
             store.prepare(
-                select(chains.c.first_tick, chains.c.chains)
-                .where(of_chains, chains.c.first_tick <= bindparam("tick"))
-                .order_by(chains.c.first_tick.desc())
+                select(chains.c.first_tick, chains.c.chains).where(before).order_by(chains.c.first_tick.desc())
             )
             + " LIMIT 1"
         )
@@ -94,7 +93,7 @@ class Keyframes:
         epoch: int,
         keyframe: Keyframe,
         borders: Mapping[str, Sequence[int]],
-        lived: Chains | None,
+        lived: Mapping[int, Chains],
         kept_max: int | None,
         listings: Sequence[Listing],
     ) -> None:
@@ -115,10 +114,12 @@ class Keyframes:
                     self._forget(cursor, _key(name, keyframe.branch, *instant))
             if keyframe.instant not in sealed:
                 insert(cursor)
-            if lived is not None:
-                of = {"multiverse": name, "branch": keyframe.branch}
-                cursor.execute(self._forget_chains, {**of, "first": lived.first_tick})
-                cursor.execute(self._insert_chains, {**of, "first_tick": lived.first_tick, "chains": lived.chains})
+            of = {"multiverse": name, "branch": keyframe.branch}
+            if lived:
+                cursor.execute(self._forget_chains, {**of, "first": min(one.first_tick for one in lived.values())})
+            for domain, one in sorted(lived.items()):
+                row = {**of, "domain": domain, "first_tick": one.first_tick, "chains": one.chains}
+                cursor.execute(self._insert_chains, row)
             for listing in listings:
                 self._listings.write(cursor, name, keyframe.branch, listing)
 
@@ -298,12 +299,13 @@ class Keyframes:
                 found.append(f"{where}: {error.message}")
         return found + self._store.read(lambda cursor: self._chunks.faults(cursor, name, uses))
 
-    def chains(self, name: str, branch: str, control_tick: int) -> Chains | None:
+    def chains(self, name: str, branch: str, control_tick: int, domain: int) -> Chains | None:
         """The chains that were written down together with a control tick's; see `Vault.chains`."""
         asked = _key(name, branch, control_tick, 0)
 
         def fetch(cursor: Cursor) -> Chains | None:
-            cursor.execute(self._chains, {"multiverse": name, "branch": branch, "tick": asked["control_tick"]})
+            of = {"multiverse": name, "branch": branch, "domain": domain, "tick": asked["control_tick"]}
+            cursor.execute(self._chains, of)
             found = cursor.fetchone()
             return None if found is None else Chains(*found)
 

@@ -1,17 +1,18 @@
 """From earlier versions of the tables to this one, in the transaction that makes the tables which are new."""
 
 import zstandard
-from sqlalchemy import Column, LargeBinary, MetaData, Table, bindparam, select
+from sqlalchemy import Column, LargeBinary, MetaData, Table, bindparam, literal_column, select
 from sqlalchemy.schema import CreateTable
 
 from actors.vaults.chunks import Chunks, cut
+from actors.vaults.records import EVERYTHING
 from actors.vaults.stores import Cursor, Store
-from actors.vaults.tables import chunks, documents
+from actors.vaults.tables import chains, chunks, documents
 
 BEFORE_CHUNKS = 3
 """Until then a document was one value of a row."""
 BEFORE_STRIDES = 4
-"""Until then every chunk was compressed as it is."""
+"""Until then every chunk was compressed as it is, and there were chains of everything only."""
 
 
 def migrate(store: Store, part: str, version: int, cursor: Cursor) -> None:
@@ -21,6 +22,13 @@ def migrate(store: Store, part: str, version: int, cursor: Cursor) -> None:
     elif part == "keyframes" and version < BEFORE_STRIDES:
         kind = chunks.c.stride.type.compile(dialect=store.dialect)
         cursor.execute(f"ALTER TABLE {chunks.name} ADD COLUMN {chunks.c.stride.name} {kind} NOT NULL DEFAULT 1")
+        names = ("multiverse", "branch", "first_tick", "chains")
+        before = Table("vault_chains_of_all", MetaData(), *(Column(name, chains.c[name].type) for name in names))
+        cursor.execute(f"ALTER TABLE {chains.name} RENAME TO {before.name}")
+        cursor.execute(str(CreateTable(chains).compile(dialect=store.dialect)))
+        of_all = select(literal_column(str(EVERYTHING)), *(before.c[name] for name in names))
+        cursor.execute(store.prepare(chains.insert().from_select(["domain", *names], of_all)))
+        cursor.execute(f"DROP TABLE {before.name}")
 
 
 def _cut_documents(store: Store, cursor: Cursor) -> None:

@@ -75,6 +75,8 @@ class Keyframe(msgspec.Struct, frozen=True):
 Instant = tuple[int, int]
 """Control tick and journal position: a boundary, where the branch is known."""
 
+EVERYTHING = -1
+"""Instead of the number of a closed domain: all of a multiverse."""
 CHAIN_BYTES = 8
 """Of each chain's 32: enough to tell one life from another; at 20 control ticks a second, 14 MB a day."""
 

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table
 
 SCHEMA_VERSION = 4
 """1: journal and keyframes. 2: marks. 3: chunks, digest chains, branches, snapshots, fingerprints, seals.
-4: ledger, players; strides."""
+4: ledger, players; strides; chains of domains."""
 
 metadata = MetaData()
 Whole = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits; its strict tables know no BIGINT
@@ -156,10 +156,12 @@ chains = _table(
     "vault_chains",
     _key("multiverse", Text),
     _key("branch", Text),
+    _key("domain", Whole),
     _key("first_tick", Whole),
     _column("chains", LargeBinary),
 )
-"""The digest chain after each control tick, one after another, from `first_tick` on."""
+"""The digest chain after each control tick, one after another, from `first_tick` on: of everything (domain -1), and once there
+has been a fork, of each closed domain by itself and of what is in none (0)."""
 
 seals = _table(
     "vault_seals",

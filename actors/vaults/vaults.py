@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Self
 from actors.core.kernel.errors import VaultError
 from actors.vaults.checks import checked_number
 from actors.vaults.records import (
+    EVERYTHING,
     Balance,
     Branch,
     Chains,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:  # SQLAlchemy takes a third of a second to import; who names a
 SQLITE_SCHEME = "sqlite:///"
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 NO_BORDERS: Mapping[str, Sequence[int]] = {}
+NOTHING_LIVED: Mapping[int, Chains] = {}
 KEYFRAMES_SUFFIX = ".keyframes"
 """Added to the whole name of the journal's file, so that no two vaults in a folder have the same."""
 
@@ -160,7 +162,7 @@ class Vault:
         epoch: int,
         keyframe: Keyframe,
         borders: Mapping[str, Sequence[int]] = NO_BORDERS,
-        lived: Chains | None = None,
+        lived: Mapping[int, Chains] = NOTHING_LIVED,
         kept_max: int | None = None,
         listings: Sequence[Listing] = (),
     ) -> None:
@@ -174,8 +176,8 @@ class Vault:
             epoch: the writer's.
             keyframe: what is written.
             borders: by name of document, offsets where to cut it; a piece that stays as it was is stored once.
-            lived: the digest chain after each control tick since the keyframe before; takes the place of what there was
-                of these control ticks and later ones.
+            lived: the digest chain after each control tick since the keyframe before, of `EVERYTHING` and of closed domains
+                by their numbers; takes the place of what there was of these control ticks and later ones.
             kept_max: how many keyframes a branch may have; None for any number.
             listings: members' states in tables of their own, which become so.
 
@@ -223,13 +225,19 @@ class Vault:
         """
         return self._keyframes.latest(name, branch, until)
 
-    def chains(self, name: str, branch: str, control_tick: int) -> Chains | None:
+    def chains(self, name: str, branch: str, control_tick: int, domain: int = EVERYTHING) -> Chains | None:
         """The digest chains written down last from this control tick or an earlier one on; None if there are none.
+
+        Args:
+            name: the multiverse.
+            branch: the history.
+            control_tick: of which a chain is looked for.
+            domain: those of this closed domain by itself.
 
         Raises:
             VaultError: the vault cannot be read.
         """
-        return self._keyframes.chains(name, branch, control_tick)
+        return self._keyframes.chains(name, branch, control_tick, domain)
 
     # ---------------------------------------------------------------------------------------------------- branches
 

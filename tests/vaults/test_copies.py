@@ -14,7 +14,7 @@ from journaling import row, rows
 from actors.core.kernel.errors import VaultError
 from actors.vaults import copies
 from actors.vaults.copies import back_up
-from actors.vaults.records import Branch, Chains, Keyframe, LatestKeyframe, Snapshot
+from actors.vaults.records import EVERYTHING, Branch, Chains, Keyframe, LatestKeyframe, Snapshot
 from actors.vaults.vaults import Vault, open_vault
 
 NOISE = random.Random(9).randbytes(150_000)
@@ -26,7 +26,7 @@ def filled(vault: Vault) -> None:
         vault.begin_epoch(name, b"founding")
         vault.append(name, 1, rows(1, 300))
         vault.mark(name, 1, "main", 40)
-        vault.save_keyframe(name, 1, SAVED, lived=Chains(1, bytes(8 * 7)))
+        vault.save_keyframe(name, 1, SAVED, lived={EVERYTHING: Chains(1, bytes(8 * 7))})
     vault.take_snapshots("m", 1, [Snapshot("mine", "main", 7, 3, "")])
     vault.leave("m", 1, Branch("second", "main", 7, 3, snapshot="mine"))
 

@@ -21,7 +21,7 @@ from sqlalchemy.pool import Pool
 from actors.core.kernel.errors import StaleEpochError, VaultError
 from actors.vaults import chunks, keyframes
 from actors.vaults.chunks import CHUNK_BYTES
-from actors.vaults.records import CHAIN_BYTES, Chains, Keyframe, LatestKeyframe
+from actors.vaults.records import CHAIN_BYTES, EVERYTHING, Chains, Keyframe, LatestKeyframe
 from actors.vaults.vaults import KEYFRAMES_SUFFIX, Vault
 
 Opening = Callable[[], Vault]
@@ -208,14 +208,14 @@ def test_chains_are_kept_by_control_tick_and_give_way_to_what_was_lived_again(va
     epoch = vault.begin_epoch("m", b"").epoch
     assert vault.chains("m", "main", 7) is None
     for first, last in [(1, 10), (11, 30), (31, 31)]:
-        vault.save_keyframe("m", epoch, frame(last), lived=some_chains(first, last))
+        vault.save_keyframe("m", epoch, frame(last), lived={EVERYTHING: some_chains(first, last)})
     for tick in (1, 9, 10, 11, 30, 31):
         found = vault.chains("m", "main", tick)
         assert found is not None and found.after(tick) == some_chains(tick, tick).chains
     assert vault.chains("m", "main", 0) is None
     found = vault.chains("m", "main", 32)
     assert found is not None and found.after(32) == found.after(30) == b""
-    vault.save_keyframe("m", epoch, frame(25), lived=some_chains(11, 25, b"again"))
+    vault.save_keyframe("m", epoch, frame(25), lived={EVERYTHING: some_chains(11, 25, b"again")})
     for tick, life in [(10, b""), (11, b"again"), (25, b"again")]:
         found = vault.chains("m", "main", tick)
         assert found is not None and found.after(tick) == some_chains(tick, tick, life).chains

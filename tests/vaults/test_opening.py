@@ -23,7 +23,7 @@ from actors.core.kernel.errors import (
     error_from,
 )
 from actors.vaults import postgres_servers
-from actors.vaults.records import Keyframe, LatestKeyframe, Listing
+from actors.vaults.records import EVERYTHING, Chains, Keyframe, LatestKeyframe, Listing
 from actors.vaults.vaults import KEYFRAMES_SUFFIX, Vault, open_vault
 
 
@@ -240,16 +240,27 @@ def test_keyframes_of_version_2_are_cut_into_chunks(url: str, vault: Vault) -> N
 def test_keyframes_of_version_3_are_read_and_written(url: str, vault: Vault) -> None:
     saved = [Keyframe("main", tick, 2, {"sol_1": bytes([tick]) * 200_000}) for tick in (3, 4)]
     vault.begin_epoch("m", b"founding")
-    vault.save_keyframe("m", 1, saved[0])
+    vault.save_keyframe("m", 1, saved[0], lived={EVERYTHING: Chains(1, bytes(24))})
     vault.close()
     there = keyframes_url(url)
     behind_its_back(there, "ALTER TABLE vault_chunks DROP COLUMN stride", changed=-1)
-    for table in ("vault_players", "vault_listed"):
+    behind_its_back(there, "ALTER TABLE vault_chains RENAME TO newer", changed=-1)
+    whole, blob = ("INTEGER", "BLOB") if url.startswith("sqlite") else ("BIGINT", "BYTEA")
+    behind_its_back(
+        there,
+        f"CREATE TABLE vault_chains (multiverse TEXT, branch TEXT, first_tick {whole}, chains {blob}, "
+        "PRIMARY KEY (multiverse, branch, first_tick))",
+        changed=-1,
+    )
+    behind_its_back(there, "INSERT INTO vault_chains SELECT multiverse, branch, first_tick, chains FROM newer")
+    for table in ("newer", "vault_players", "vault_listed"):
         behind_its_back(there, f"DROP TABLE {table}", changed=-1)
     behind_its_back(there, "UPDATE vault_parts SET version = 3", changed=1 if url.startswith("sqlite") else 2)
     for _ in range(2):
         with open_vault(url) as again:
             assert again.latest_keyframe("m", "main", (3, 2)) == LatestKeyframe(saved[0])
+            assert again.chains("m", "main", 2) == Chains(1, bytes(24))
+            assert again.chains("m", "main", 2, 0) is None
             again.save_keyframe("m", 1, saved[1], listings=[Listing("players", 4, {})])
             assert again.latest_keyframe("m", "main") == LatestKeyframe(saved[1])
 

@@ -27,6 +27,12 @@ def copy_id(role: str, number: int) -> str:
     return f"{role}{FORK_MARK}{number}"
 
 
+def is_copy_id(realm_id: str) -> bool:
+    """Whether an id is one that copies have."""
+    _, mark, number = realm_id.rpartition(FORK_MARK)
+    return bool(mark) and number.isascii() and number.isdecimal()
+
+
 class Domain:
     """One closed domain.
 

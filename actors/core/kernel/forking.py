@@ -48,6 +48,15 @@ class Forking(Ticking):
             raise UnknownMemberError(f"no realm {realm_id!r} is registered; registered: {known}.")
         return seated
 
+    def domain_of(self, realm_id: str) -> int | None:
+        """The number of the closed domain that a realm is in; None where there never was a fork: all is one then.
+
+        Raises:
+            UnknownMemberError: there is no such realm.
+        """
+        domain = self._game(realm_id).domain
+        return domain if self.forks else None
+
     # ------------------------------------------------------------------------------------------------------- cuts
 
     def cut_script(self, realm_ids: tuple[str, ...]) -> Script[Cut]:

@@ -55,6 +55,12 @@ class Seated:
         """Whether it is a realm, not one of the kernel's own."""
         return self.registration is not None
 
+    def role_identity(self) -> Plain:
+        """What the digest of its domain covers of it besides its own state: nothing by which a copy is told from its origin."""
+        spec = None if self.registration is None else self.registration.spec
+        birth = [] if spec is None else [spec.factory, spec.params]
+        return [birth, self.period, self.state, self.error is not None]
+
     def identity(self) -> Plain:
         """What the digest covers of it besides its own state. Not the words of its error: they may name an address."""
         registration = self.registration

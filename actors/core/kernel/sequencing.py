@@ -33,6 +33,7 @@ from actors.core.kernel.commands import (
     checked_command,
 )
 from actors.core.kernel.digests import fold
+from actors.core.kernel.domains import is_copy_id
 from actors.core.kernel.effects import Dispose, Lost, Rebuild, Refused, Script, Spawn
 from actors.core.kernel.errors import (
     CommandRefusedError,
@@ -196,6 +197,10 @@ class Sequencer(Forking):
         if coordinate.realm_id != realm_id:
             raise CommandRefusedError(
                 f"realm id {realm_id!r} and its coordinate's {coordinate.realm_id!r} differ; give the same id in both."
+            )
+        if is_copy_id(realm_id):
+            raise CommandRefusedError(
+                f"realm id {realm_id!r} is a copy's: '~' and a number at the end are given to copies only; choose another."
             )
         if realm_id in self.members:
             raise DuplicateMemberError(

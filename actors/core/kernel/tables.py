@@ -58,6 +58,7 @@ class Tables(msgspec.Struct, frozen=True):
     replies: dict[str, Reply]
     forks: int = 0
     domains: dict[int, DomainTable] = {}
+    domain_chains: dict[int, bytes] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -88,6 +89,7 @@ def tables_of(sequencer: Sequencer) -> bytes:
                 number: DomainTable(domain.members, domain.lineages, sequencer.posts[number].table())
                 for number, domain in sequencer.domains.items()
             },
+            sequencer.domain_chains,
         )
     )
 
@@ -113,7 +115,7 @@ def restore_tables(sequencer: Sequencer, document: bytes) -> None:
     sequencer.outside_ids, sequencer.outside_chain = dict.fromkeys(tables.outside_ids), tables.outside_chain
     sequencer.removals = Counter(tables.removals)
     sequencer.replies = tables.replies
-    sequencer.forks = tables.forks
+    sequencer.forks, sequencer.domain_chains = tables.forks, tables.domain_chains
     for number, domain in tables.domains.items():
         traces_max = sequencer.settings.traces_max
         sequencer.domains[number] = Domain(number, domain.members, domain.lineages, traces_max)

@@ -45,6 +45,7 @@ class TickRecord(msgspec.Struct, frozen=True, gc=False):
         flows: (source, receiver, event type, deliveries).
         failures: (member id, message) of members that went into error in this tick.
         chain: the digests of all control ticks so far, folded.
+        domains: the same of every closed domain by itself, by number; empty where there never was a fork.
     """
 
     control_tick_id: int
@@ -57,6 +58,7 @@ class TickRecord(msgspec.Struct, frozen=True, gc=False):
     flows: tuple[tuple[str, str, str, int], ...]
     failures: tuple[tuple[str, str], ...]
     chain: bytes = NO_DIGEST
+    domains: dict[int, bytes] = {}
 
 
 @dataclass
@@ -89,6 +91,7 @@ class Ticking:
         self.posts = {HOME: self.post}
         self.domains: dict[int, Domain] = {}
         self.forks = 0  # the highest number that a domain has had
+        self.domain_chains: dict[int, bytes] = {}  # since the first fork was made
         self.journal: list[JournalEntry] = []
         self.totals = Totals()
         self.cascades = Cascades(settings.traces_max)
@@ -164,6 +167,25 @@ class Ticking:
         ]
         return [encode(self.forks), *found] if self.forks else []
 
+    def domain_digest(self, number: int) -> bytes:
+        """The digest of one closed domain at this boundary, or of all that is in none: of it alone, and by roles, not ids.
+
+        Two forks that live the same life have the same.
+        """
+        lineages = self.domains[number].lineages if number else {}
+        seats = sorted(
+            (seated.role, lineages.get(seated.role, seated.role), seated.role_identity(), seated.digest)
+            for seated in self.members.values()
+            if seated.domain == number
+        )
+        return digest_of(encode([self.control_tick, seats]), self.posts[number].digest())
+
+    def _fold_domains(self) -> None:
+        chains = self.domain_chains
+        self.domain_chains = {
+            number: fold(chains.get(number, NO_DIGEST), self.domain_digest(number)) for number in sorted(self.posts)
+        }
+
     def _identities(self) -> bytes:
         """What the digest covers of the members besides their states, encoded; seldom another than at the last boundary."""
         # The members' own entries, not their addresses: a member that follows a removed one may have its address.
@@ -216,6 +238,8 @@ class Ticking:
         members, transit, digest = self._boundary_digest() if digest_due else ({}, NO_DIGEST, NO_DIGEST)
         if digest_due:
             self.chain = fold(self.chain, digest)
+            if self.forks:
+                self._fold_domains()
         return TickRecord(
             tick,
             synced,
@@ -227,6 +251,7 @@ class Ticking:
             tuple((*key, count) for key, count in sorted(flows.items())),
             tuple(failures),
             self.chain,
+            self.domain_chains.copy(),
         )
 
     def _count_deliveries(self, grants: Mapping[str, Grant]) -> dict[tuple[str, str, str], int]:

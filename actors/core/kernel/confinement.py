@@ -1,0 +1,66 @@
+"""Confinement: one closed domain lives on alone, as it did among all others.
+
+Nothing crosses a domain's wall, so whoever wants to know what was within need not live the rest again. What an entry of the
+journal did elsewhere is passed over; only its number counts, for ids are made from it.
+"""
+
+from actors.core.kernel.commands import (
+    ClockCommand,
+    DropFork,
+    ForkGames,
+    JournalEntry,
+    MemberCommand,
+    QueueEvent,
+    RegisterGame,
+    RemoveGame,
+    RestartGame,
+    RevertGame,
+    SetDelay,
+    Subscribe,
+    Unsubscribe,
+)
+from actors.core.kernel.games import HOME
+from actors.core.kernel.sequencing import Sequencer
+
+
+def confine(sequencer: Sequencer, domain: int) -> list[str]:
+    """Lets a sequencer forget everybody who is not in a domain; gives their ids, in order.
+
+    Its digest and its ledger are nobody's from then on; `domain_digest` and the domain's chain stay what they are.
+    """
+    others = sorted(member_id for member_id, seated in sequencer.members.items() if seated.domain != domain)
+    for member_id in others:
+        del sequencer.members[member_id]
+    for number in [number for number in sequencer.domains if number != domain]:
+        del sequencer.domains[number]
+    if domain != HOME:
+        sequencer.post = sequencer.new_post()
+    sequencer.posts = {HOME: sequencer.post} | ({domain: sequencer.posts[domain]} if domain != HOME else {})
+    return others
+
+
+def concerns(sequencer: Sequencer, domain: int, entry: JournalEntry) -> bool:
+    """Whether an entry of the journal does anything within a domain that lives alone."""
+    if entry.decision is not None:
+        return entry.decision.member_id in sequencer.members
+    return entry.command is not None and _concerns(sequencer, domain, entry.command)
+
+
+def _concerns(sequencer: Sequencer, domain: int, command: ClockCommand) -> bool:
+    match command:
+        case MemberCommand(member_id) | SetDelay(member_id):
+            return member_id in sequencer.members
+        case RemoveGame(realm_id) | RestartGame(realm_id) | RevertGame(realm_id):
+            return realm_id in sequencer.members
+        case Subscribe(realm_id) | Unsubscribe(realm_id):
+            return realm_id in sequencer.members
+        case RegisterGame():
+            return domain == HOME
+        case QueueEvent(target=None):
+            return domain == HOME
+        case QueueEvent(target=target):
+            return target in sequencer.members
+        case DropFork(fork):
+            return fork == domain
+        case ForkGames():  # whoever is copied stays as it was
+            return False
