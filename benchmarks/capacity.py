@@ -5,15 +5,14 @@
 Memory is the proportional set size (PSS) of the clock and of all hosts: pages that processes share are shared out.
 """
 
-import argparse
-import json
 import statistics
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machines import machine
+from benchmarks.command_lines import parser_of, write_figures
+from benchmarks.machines import in_words, machine
 from benchmarks.recovery import ring
 from orchestration import Multiverse
 
@@ -85,10 +84,9 @@ def pss_mib(process: int) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__.splitlines()[0])
+    parser = parser_of("capacity", __doc__)
     parser.add_argument("--realms", default="3,20,100")
     parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     if options.events < 2_000:
         parser.error("--events must be 2000 or more")
@@ -96,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     added = [add(spares) for spares in (2, 0)]
     starts = [start(int(realms)) for realms in options.realms.split(",")]
     found = machine(["ray", "pyzmq"])
-    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    print(in_words(found))
     for row in starts:
         print(
             f"{row['realms']:4} realms stand after {row['started_s']:.1f} s; {row['host_mib']:.0f} MiB each, "
@@ -111,10 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"{row['engine']}: {row['events']:,} events in one control tick: {row['heard']:,} heard in {row['heard_ms']:.0f} "
             f"ms, {row['refused']:,} refused: {row['reason']!r}"
         )
-    if options.json is not None:
-        options.json.write_text(
-            json.dumps({"machine": found, "starts": starts, "added": added, "floods": floods}, indent=1)
-        )
+    write_figures(options.json, {"machine": found, "starts": starts, "added": added, "floods": floods})
     return 0 if all(row["heard"] + row["refused"] == row["events"] for row in floods) else 1
 
 

@@ -10,19 +10,17 @@ hours of the day, from the ninth hour on, when people are about.
 An NPC-step is one NPC through one local tick. The target is a hundred times Mesa at 10,000 NPCs.
 """
 
-import argparse
 import gc
-import json
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from actors.core.kernel.members import Birth, Grant, Member
 from actors.core.kernel.seats import Seat
 from actors.core.realms.city import City
-from benchmarks.machines import machine
+from benchmarks.command_lines import parser_of, write_figures
+from benchmarks.machines import in_words, machine
 from benchmarks.mesa_city import MesaCity
 
 TICKS_PER_GRANT = 10
@@ -160,7 +158,7 @@ def hosting_overhead(quick: bool = False) -> Series:
 
 def show(report: Series) -> None:
     """Prints the report as two tables."""
-    print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
+    print(in_words(report["machine"]))
     print(f"\n{'NPC-steps/s, million':<24}{'NPCs':>10}{'median':>10}{'least':>10}{'most':>10}{'x Mesa':>10}")
     rows = report["npc_steps"]
     for row in rows.values():
@@ -178,8 +176,7 @@ def show(report: Series) -> None:
 
 def main() -> None:
     """Measures, prints, and writes the report if asked to."""
-    options = argparse.ArgumentParser(prog="python -m benchmarks.city", description=__doc__.splitlines()[0])
-    options.add_argument("--json", metavar="FILE", type=Path, help="write the report there as JSON")
+    options = parser_of("city", __doc__)
     options.add_argument("--quick", action="store_true", help="fewer repetitions, no Mesa at 10,000: under 15 s")
     chosen = options.parse_args()
     started = time.perf_counter()
@@ -194,8 +191,7 @@ def main() -> None:
         "elapsed_s": time.perf_counter() - started,
     }
     show(report)
-    if chosen.json is not None:
-        chosen.json.write_text(json.dumps(report, indent=2) + "\n")
+    write_figures(chosen.json, report)
 
 
 if __name__ == "__main__":

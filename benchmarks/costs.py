@@ -8,8 +8,6 @@ is durable in a SQLite file before its result leaves, and told is how many contr
 has 1 MB of which 1 % changes: `told` says what it has changed, `whole` does not, so that everything is hashed again.
 """
 
-import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -19,7 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machines import machine
+from benchmarks.command_lines import parser_of, write_figures
+from benchmarks.machines import in_words, machine
 from orchestration.multiverse import Multiverse
 
 REALMS = Path(__file__).resolve().parent / "realms"
@@ -111,16 +110,15 @@ ROWS: dict[str, Callable[[int, int], dict[str, float]]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.costs", description=__doc__.splitlines()[0])
+    parser = parser_of("costs", __doc__)
     parser.add_argument("--realms", default="3,20")
     parser.add_argument("--control-ticks", type=int, default=500)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     sizes = [int(size) for size in options.realms.split(",")]
     if min(sizes) < 2 or options.control_ticks < 10 * WINDOW:
         parser.error(f"--realms must be 2 or more, --control-ticks {10 * WINDOW} or more")
     found = machine(["ray", "pyzmq", "msgspec"])
-    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    print(in_words(found))
     rows: list[dict[str, Any]] = []
     for realms in sizes:
         for name, measure in ROWS.items():
@@ -132,8 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{realms:4} realms, {name:22} p50 {row['p50_us']:8,.0f}  p99 {row['p99_us']:8,.0f}  mean "
                 f"{row['mean_us']:8,.0f} µs, {ratio:.2f} × plain{also}"
             )
-    if options.json is not None:
-        options.json.write_text(json.dumps({"machine": found, "rows": rows}, indent=1))
+    write_figures(options.json, {"machine": found, "rows": rows})
     return 0
 
 

@@ -8,17 +8,15 @@ measurement has a cluster of its own, because Ray's first actors find processes 
 turns. The copies are compared with their origins ten control ticks later.
 """
 
-import argparse
-import json
 import statistics
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import ray
 
-from benchmarks.machines import machine
+from benchmarks.command_lines import parser_of, write_figures
+from benchmarks.machines import in_words, machine
 from orchestration import Multiverse
 
 SETTLE_S = 6.0
@@ -89,26 +87,24 @@ def measure(cities: int, npcs: int, copies: int, repeats: int) -> dict[str, Any]
 
 def main(arguments: list[str] | None = None) -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.forks", description=__doc__.splitlines()[0])
+    parser = parser_of("forks", __doc__)
     parser.add_argument("--npcs", type=int, default=10_000)
     parser.add_argument("--cities", type=int, default=3)
     parser.add_argument("--copies", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     if min(options.npcs, options.cities, options.copies, options.repeats) < 1:
         parser.error("--npcs, --cities, --copies and --repeats must be 1 or more")
     row = measure(options.cities, options.npcs, options.copies, options.repeats)
     found = machine(["ray", "pyzmq", "numpy"])
-    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    print(in_words(found))
     print(
         f"{row['cities']} realms of {row['npcs']:,} NPCs into {row['copies']} copies: with warm spares "
         f"{row['warm_median_s']:.3f} s (median), {row['warm_worst_s']:.3f} (worst); without {row['cold_median_s']:.2f} s, "
         f"{row['cold_worst_s']:.2f}; as many empty actors {row['bare_median_s']:.2f} s, {row['bare_worst_s']:.2f}: "
         f"{row['cold_ratio']:.2f} x"
     )
-    if options.json is not None:
-        options.json.write_text(json.dumps({"machine": found, "row": row}, indent=1))
+    write_figures(options.json, {"machine": found, "row": row})
     return 0
 
 

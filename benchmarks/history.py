@@ -10,8 +10,6 @@ beside one quiet control tick and a copy of as much memory. *Writing* is what co
 first keyframe of 20 realms of 5 MB each, which nothing makes smaller, is written, beside those after it.
 """
 
-import argparse
-import json
 import random
 import sqlite3
 import statistics
@@ -29,7 +27,8 @@ from rich.progress import Progress
 
 from actors.core.kernel.states import encode_state
 from actors.vaults.vaults import KEYFRAMES_SUFFIX
-from benchmarks.machines import machine
+from benchmarks.command_lines import parser_of, write_figures
+from benchmarks.machines import in_words, machine
 from orchestration import Multiverse
 
 REALMS = Path(__file__).resolve().parent / "realms"
@@ -155,16 +154,15 @@ def writing(folder: Path) -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__.splitlines()[0])
+    parser = parser_of("history", __doc__)
     parser.add_argument("--control-ticks", type=int, default=10_000)
     parser.add_argument("--npcs", type=int, default=10_000)
     parser.add_argument("--looks", type=int, default=20)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     if options.control_ticks < INTERVAL or options.control_ticks % INTERVAL or options.npcs < 1 or options.looks < 1:
         parser.error(f"--control-ticks must be a multiple of {INTERVAL}, --npcs and --looks 1 or more")
     found = machine(["ray", "pyzmq", "numpy", "zstandard"])
-    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    print(in_words(found))
     with tempfile.TemporaryDirectory() as folder:
         row = lived(Path(folder), options.control_ticks, options.npcs, options.looks)
     print(
@@ -188,9 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"command take {write['writing_median_ms']:.1f} ms (median), {write['writing_worst_ms']:.1f} (worst); quiet ones "
         f"{write['quiet_median_ms']:.1f}, {write['quiet_worst_ms']:.1f}: {write['writing_ratio']:.1f} × the worst quiet one"
     )
-    if options.json is not None:
-        figures = {"machine": found, "life": row, "stop": stop, "writing": write}
-        options.json.write_text(json.dumps(figures, indent=1))
+    write_figures(options.json, {"machine": found, "life": row, "stop": stop, "writing": write})
     return 0
 
 

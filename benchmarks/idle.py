@@ -7,8 +7,6 @@ for reports, up to `logbook_bytes_max`; here that is little, and it is full befo
 has grown by more than 1 %.
 """
 
-import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -18,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.capacity import pss_mib
-from benchmarks.machines import machine
+from benchmarks.command_lines import parser_of, write_figures
+from benchmarks.machines import in_words, machine
 from orchestration import Multiverse
 
 SLICE = 5_000
@@ -68,23 +67,21 @@ def _mib(processes: set[int]) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.idle", description=__doc__.splitlines()[0])
+    parser = parser_of("idle", __doc__)
     parser.add_argument("--engine", choices=("local", "ray"), default="local")
     parser.add_argument("--realms", type=int, default=3)
     parser.add_argument("--control-ticks", type=int, default=1_000_000)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     if options.realms < 1 or options.control_ticks < SLICE or options.control_ticks % SLICE:
         parser.error(f"--realms must be 1 or more, --control-ticks a multiple of {SLICE}")
     row = measure(options.engine, options.realms, options.control_ticks)
     found = machine(["ray", "pyzmq"])
-    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    print(in_words(found))
     print(
         f"{row['engine']} engine, {row['realms']} realms: {row['first_mib']:.2f} MiB at first, {row['last_mib']:.2f} after "
         f"{row['control_ticks']:,} idle control ticks ({row['elapsed_s']:.0f} s): {row['growth']:+.2%}"
     )
-    if options.json is not None:
-        options.json.write_text(json.dumps({"machine": found, "row": row}, indent=1))
+    write_figures(options.json, {"machine": found, "row": row})
     return 0 if row["growth"] <= GROWTH_MAX else 1
 
 

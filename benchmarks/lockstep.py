@@ -6,7 +6,6 @@ N members, each a process, in a ring: one event per member per control tick, hea
 counted; members do nothing else. A row that does not check has no figures. See `benchmarks/peers`.
 """
 
-import json
 import sys
 import time
 from argparse import ArgumentTypeError
@@ -19,7 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.machines import machine
+from benchmarks.command_lines import write_figures
+from benchmarks.machines import in_words, machine
 from benchmarks.peers import helics_ring, mosaik_ring, ray_ring, soulfra_ring, xoscar_ring, zmq_ring
 from benchmarks.peers.alone import CONTROL_TICKS, WARMUP, OneLineParser, control_ticks, count, end_on_terminate, members
 from benchmarks.peers.apart import Peer
@@ -179,8 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = collect(chosen.only, chosen.members, chosen.control_ticks, chosen.warmup, chosen.rounds, show)
     report = document(rows, where, _plain(chosen), time.perf_counter() - begun)
     _print(report, rows)
-    if chosen.json is not None:
-        chosen.json.write_text(json.dumps(report, indent=2) + "\n")
+    write_figures(chosen.json, report)
 
 
 def _plain(chosen: Any) -> dict[str, Any]:
@@ -195,10 +194,7 @@ def _plain(chosen: Any) -> dict[str, Any]:
 
 def _print(report: dict[str, Any], rows: Sequence[Row]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)  # a file has room for the notes
-    console.print(
-        ", ".join(f"{name} {'not there' if value is None else value}" for name, value in report["machine"].items()),
-        highlight=False,
-    )
+    console.print(in_words(report["machine"]), highlight=False)
     for table in tables(rows):
         console.print()
         console.print(table)

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -21,6 +21,11 @@ def machine(distributions: Sequence[str] = ()) -> dict[str, str | int | float | 
         "python": platform.python_version(),
         **{name: _version(name) for name in distributions},
     }
+
+
+def in_words(found: Mapping[str, str | int | float | None]) -> str:
+    """A machine in one line."""
+    return ", ".join(f"{name} {'not there' if value is None else value}" for name, value in found.items())
 
 
 def _version(distribution: str) -> str | None:

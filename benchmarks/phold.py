@@ -11,8 +11,6 @@ In lockstep a control tick lasts as long as its busiest process. Two processes h
 the busier one 14.8 (both are Poisson): more than 1.73 times the speed of one cannot be had with two, whatever messages cost.
 """
 
-import argparse
-import json
 import math
 import sys
 import time
@@ -21,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.core.kernel.states import Records
-from benchmarks.machines import machine
+from benchmarks.command_lines import parser_of, write_figures
+from benchmarks.machines import in_words, machine
 from orchestration.multiverse import Multiverse
 
 LOGICAL_PROCESSES = 16
@@ -110,11 +109,10 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """See the module; 1 if counts or digests disagree with each other or with theory."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.phold", description=__doc__.splitlines()[0])
+    parser = parser_of("phold", __doc__)
     parser.add_argument("--units", type=int, default=1_000, help="simulated time")
     parser.add_argument("--work-us", default="0,100", help="work for each event")
     parser.add_argument("--processes", default="1,2,4,16", help="operating-system processes; each divides 16")
-    parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args(arguments)
     shares = [int(share) for share in options.processes.split(",")]
     if options.units < 1 or any(share < 1 or LOGICAL_PROCESSES % share for share in shares):
@@ -126,16 +124,14 @@ def main(arguments: list[str] | None = None) -> int:
             rows.append(measure(share, options.units, work_us))
             print(f"{share} processes, {work_us} µs: {rows[-1]['elapsed_s']:.1f} s", file=sys.stderr)
     found = machine(["ray", "pyzmq", "numpy"])
-    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    print(in_words(found))
     _table(rows)
     count, three_sigma = expected(options.units)
     agree = len({(row["events"], row["digest"]) for row in rows}) == 1
     within = abs(rows[0]["events"] - count) <= three_sigma
     print(f"theory: {count:,.0f} ± {three_sigma:,.0f} (3 σ): {'within' if within else 'OUTSIDE'}")
     print(f"counts and digests: {'all equal' if agree else 'DIFFERENT'}")
-    if options.json is not None:
-        document = {"machine": found, "expected": count, "three_sigma": three_sigma, "rows": rows}
-        options.json.write_text(json.dumps(document, indent=1))
+    write_figures(options.json, {"machine": found, "expected": count, "three_sigma": three_sigma, "rows": rows})
     return 0 if agree and within else 1
 
 

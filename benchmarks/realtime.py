@@ -6,20 +6,19 @@ Lateness is from the moment a control tick is due until it begins. None is skipp
 it, in the same minutes, a bare process does nothing but sleep until the same moments: what it is late by is the machine's.
 """
 
-import argparse
 import itertools
 import json
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from actors.schedules import Schedule
-from benchmarks.machines import machine
+from benchmarks.command_lines import parser_of, write_figures
+from benchmarks.machines import in_words, machine
 from benchmarks.recovery import ring
 
 
@@ -59,12 +58,11 @@ def sleep(per_second: int, seconds: int) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.realtime", description=__doc__.splitlines()[0])
+    parser = parser_of("realtime", __doc__)
     parser.add_argument("--realms", type=int, default=20)
     parser.add_argument("--per-second", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--lane", default="zmq")
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--bare", action="store_true", help="only sleep, and print how late that was")
     options = parser.parse_args(arguments)
     if options.realms < 2 or not 1 <= options.per_second <= 1_000 or options.seconds < 1:
@@ -74,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     row = measure(options.realms, options.per_second, options.seconds, options.lane)
     found = machine(["ray", "pyzmq"])
-    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    print(in_words(found))
     print(
         f"{row['realms']} realms, {row['control_ticks']:,} control ticks of {row['interval_ms']} ms, {row['lane']} lane: late "
         f"by {row['lateness_p99_ms']:.2f} ms (p99), {row['lateness_p999_ms']:.2f} (p99.9), {row['lateness_worst_ms']:.2f} "
@@ -82,8 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"a bare process that only sleeps: late by {row['bare_p99_ms']:.2f} ms (p99), {row['bare_p999_ms']:.2f} (p99.9), "
         f"{row['bare_worst_ms']:.2f} (worst)"
     )
-    if options.json is not None:
-        options.json.write_text(json.dumps({"machine": found, "row": row}, indent=1))
+    write_figures(options.json, {"machine": found, "row": row})
     return 0 if row["skipped"] == 0 else 1
 
 

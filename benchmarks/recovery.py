@@ -8,8 +8,6 @@ what the other members saw of it. With pauses of some seconds a spare that was u
 The digest chain is compared with that of the local engine.
 """
 
-import argparse
-import json
 import os
 import random
 import signal
@@ -20,7 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machines import machine
+from benchmarks.command_lines import parser_of, write_figures
+from benchmarks.machines import in_words, machine
 from orchestration.multiverse import Multiverse
 
 REALMS = Path(__file__).resolve().parent / "realms"
@@ -93,14 +92,13 @@ def _kill(mv: Multiverse, kills: int, pause_s: tuple[float, float], dice: random
 
 def main(arguments: list[str] | None = None) -> int:
     """See the module; 1 if a history differs or a member was lost."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.recovery", description=__doc__.splitlines()[0])
+    parser = parser_of("recovery", __doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--realms", type=int, default=3)
     parser.add_argument("--spares", default="2,0")
     parser.add_argument("--pause", default="2.5,4", help="seconds between two kills, from,to")
     parser.add_argument("--lane", default="zmq")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     if options.kills < 1 or options.realms < 2:
         parser.error("--kills must be 1 or more, --realms 2 or more")
@@ -110,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
         measure(options.kills, options.realms, number, options.lane, options.seed, (least, most)) for number in spares
     ]
     found = machine(["ray", "pyzmq"])
-    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    print(in_words(found))
     for row in rows:
         print(
             f"{row['lane']} lane, {row['realms']} realms, {row['spares']} spares, seed {row['seed']}: {row['kills']} killed, "
@@ -120,8 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"{'equal to the calm run' if row['chain_equal'] else 'DIFFERENT'}"
             + (f"; ERRORS {row['errors']}" if row["errors"] else "")
         )
-    if options.json is not None:
-        options.json.write_text(json.dumps({"machine": found, "rows": rows}, indent=1))
+    write_figures(options.json, {"machine": found, "rows": rows})
     return 0 if all(row["chain_equal"] and not row["errors"] for row in rows) else 1
 
 

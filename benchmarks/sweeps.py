@@ -10,8 +10,6 @@ really be. Starting each branch anew would live the burn-in every time. Ray is s
 rows of three branches are compared with those of runs by hand.
 """
 
-import argparse
-import json
 import os
 import sys
 import tempfile
@@ -22,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.headless import Headless
-from benchmarks.machines import machine
+from benchmarks.command_lines import parser_of, write_figures
+from benchmarks.machines import in_words, machine
 from orchestration import Multiverse
 from orchestration.ray_engines import cluster
 from orchestration.sweeps import origin_of, sweep
@@ -118,25 +117,23 @@ def sweep_warm(vault: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sweeps", description=__doc__.splitlines()[0])
+    parser = parser_of("sweeps", __doc__)
     parser.add_argument("--npcs", type=int, default=1_000)
     parser.add_argument("--burn-in", type=int, default=900)
     parser.add_argument("--branches", type=int, default=100)
     parser.add_argument("--control-ticks", type=int, default=100)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     if min(options.npcs, options.branches, options.control_ticks) < 1 or options.burn_in < 10:
         parser.error("--npcs, --branches and --control-ticks must be 1 or more, --burn-in 10 or more")
     found = machine(["ray", "numpy"])
-    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    print(in_words(found))
     row = measure(options.npcs, options.burn_in, options.branches, options.control_ticks)
     print(
         f"{row['branches']} branches, {row['control_ticks']:,} control ticks of {row['bare_tick_ms']:.2f} ms in all: burn-in "
         f"{row['burn_in_s']:.1f} s, sweep {row['sweep_s']:.1f} s; bare over {found['cores']} cores {row['bare_s']:.1f} s: "
         f"{row['ratio']:.2f} × (the sweep alone {row['sweep_ratio']:.2f} ×); anew it were {row['anew']:,} control ticks"
     )
-    if options.json is not None:
-        options.json.write_text(json.dumps({"machine": found, "row": row}, indent=1))
+    write_figures(options.json, {"machine": found, "row": row})
     return 0
 
 

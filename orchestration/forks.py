@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.core.kernel.errors import CommandRefusedError
+from actors.core.kernel.modifications import by_member
 from orchestration.arguments import checked_map, encoded
 
 
@@ -46,15 +47,13 @@ def modifications_of(
     """
     if not isinstance(modifications, list | tuple):
         raise CommandRefusedError(f"modifications must be a list, a map for each copy, not {modifications!r:.80}.")
+
+    def refusal(path: str, _: str) -> CommandRefusedError:
+        known = ", ".join(realm_ids)
+        return CommandRefusedError(f"{path!r} does not begin with a realm that is forked; they are {known}.")
+
     found = []
     for changes in modifications:
-        by_realm: dict[str, dict[str, Any]] = {}
-        for path, value in checked_map(changes, "a modification").items():
-            realm_id, _, rest = str(path).partition(".")
-            if realm_id not in realm_ids:
-                raise CommandRefusedError(
-                    f"{path!r} does not begin with a realm that is forked; they are {', '.join(realm_ids)}."
-                )
-            by_realm.setdefault(realm_id, {})[rest] = value
+        by_realm = by_member(checked_map(changes, "a modification"), realm_ids, refusal)
         found.append({realm_id: encoded(some, "modifications") for realm_id, some in by_realm.items()})
     return tuple(found)

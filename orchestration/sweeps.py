@@ -18,7 +18,7 @@ from actors import factories
 from actors.chronicles import Standing
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.errors import CommandRefusedError, SettingsError, SoulfraError, UnknownMemberError
-from actors.core.kernel.modifications import modified
+from actors.core.kernel.modifications import by_member, modified
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import decode_state
 from actors.headless import Headless
@@ -207,15 +207,11 @@ def _measure(text: str) -> tuple[str, str]:
 
 
 def _by_member(changes: Changes, members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for path, value in changes.items():
-        member_id, _, rest = path.partition(".")
-        if member_id not in members:
-            raise UnknownMemberError(
-                f"{path!r}: there is no member {member_id!r} then; there are {', '.join(sorted(members))}."
-            )
-        found.setdefault(member_id, {})[rest] = value
-    return found
+    def refusal(path: str, member_id: str) -> UnknownMemberError:
+        known = ", ".join(sorted(members))
+        return UnknownMemberError(f"{path!r}: there is no member {member_id!r} then; there are {known}.")
+
+    return by_member(changes, members, refusal)
 
 
 def _check(origin: Origin, table: Sequence[Changes], plan: Plan) -> None:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from actors.adapters.graph_captures import born_with, captured
+from actors.adapters.graph_restorations import restored
 from actors.adapters.mesa_models import Model
 from actors.adapters.mesa_states import RowFold
-from actors.adapters.object_graphs import NOTHING_BORN, UncapturableError, born_with, captured, restored
+from actors.adapters.object_graphs import NOTHING_BORN, UncapturableError
 from actors.core.kernel.codec import Plain, decode, encode
 
 

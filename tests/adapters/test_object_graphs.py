@@ -14,7 +14,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from actors.adapters.object_graphs import UncapturableError, born_with, captured, restored
+from actors.adapters.graph_captures import born_with, captured
+from actors.adapters.graph_restorations import restored
+from actors.adapters.object_graphs import UncapturableError
 from actors.core.kernel.codec import decode, encode
 
 

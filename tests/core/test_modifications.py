@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from actors.core.kernel.errors import CommandRefusedError
-from actors.core.kernel.modifications import modified
+from actors.core.kernel.modifications import by_member, modified
 from actors.core.kernel.states import Records, Table, differences, encode_state
 from orchestration import Multiverse
 
@@ -203,3 +203,17 @@ def test_what_cannot_be_captured_cannot_be_modified() -> None:
         with pytest.raises(CommandRefusedError, match="cannot be modified: its recovery is 'replayed'"):
             mv.modify("again", {"figures.0.value": 1})
         mv.run(2)
+
+
+def test_changes_of_several_members_are_told_apart() -> None:
+    changes = {"a.npcs.3.mood": 1, "b.day": 2, "a.day": 3, "b": 4}
+    told_apart = by_member(changes, ("a", "b", "c"), lambda path, first: CommandRefusedError(path))
+    assert told_apart == {"a": {"npcs.3.mood": 1, "day": 3}, "b": {"day": 2, "": 4}}
+
+
+@pytest.mark.parametrize(("path", "first"), [("c.day", "c"), ("", ""), (".a", ""), (7, "7")])
+def test_a_path_that_begins_with_no_member_is_refused(path: Any, first: str) -> None:
+    with pytest.raises(CommandRefusedError, match=f"^{path!r} begins with {first!r}$"):
+        by_member(
+            {"a.day": 1, path: 2}, ("a",), lambda path, first: CommandRefusedError(f"{path!r} begins with {first!r}")
+        )

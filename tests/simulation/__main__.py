@@ -16,7 +16,8 @@ from .comparisons import PartedError, check
 from .faults import CLOCK_POINTS, HOST_POINTS, POINTS
 from .mutations import DEFAULT_SEEDS, report
 from .runs import StormyRun
-from .successions import StormySuccession, check_succession
+from .succession_comparisons import check_succession
+from .successions import StormySuccession
 
 PROGRESS_INTERVAL_S = 10.0
 

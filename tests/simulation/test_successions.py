@@ -5,9 +5,11 @@ from functools import lru_cache
 import pytest
 
 from .comparisons import PartedError
+from .courses import course_of
 from .faults import CLOCK_POINTS, Point
 from .mutations import DEFAULT_CLOCK_SEEDS, MUTATIONS, hunt
-from .successions import StormySuccession, check_succession, course_of
+from .succession_comparisons import check_succession
+from .successions import StormySuccession
 from .worlds import CONTROL_TICKS, SEEDS_PER_WORLD
 
 

@@ -8,13 +8,13 @@ All of a modification is done or none of it: a path that leads nowhere, or a val
 the whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 from actors.core.kernel.codec import Plain, encode
-from actors.core.kernel.errors import CommandRefusedError
+from actors.core.kernel.errors import CommandRefusedError, SoulfraError
 from actors.core.kernel.states import Records, Section, State, Table, checked_state
 
 MODIFY = "@modify"
@@ -57,6 +57,28 @@ def modified(state: State, changes: Mapping[str, Plain]) -> tuple[State, int]:
     except ValueError as error:
         raise CommandRefusedError(f"the state would not be one any more: {error}.") from None
     return sections, count
+
+
+def by_member(
+    changes: Mapping[str, Plain], member_ids: Collection[str], refusal: Callable[[str, str], SoulfraError]
+) -> dict[str, dict[str, Plain]]:
+    """Changes of several members, told apart: those of each, by what follows its id in their paths.
+
+    Args:
+        changes: dotted path, beginning with the member's id, to value.
+        member_ids: with which a path may begin.
+        refusal: what to raise where one does not, from the path and what it begins with.
+
+    Raises:
+        SoulfraError: the refusal.
+    """
+    found: dict[str, dict[str, Plain]] = {}
+    for path, value in changes.items():
+        member_id, rest = _parted(str(path))  # whoever asks may have given anything
+        if member_id not in member_ids:
+            raise refusal(path, member_id)
+        found.setdefault(member_id, {})[rest] = value
+    return found
 
 
 def _parted(path: str) -> tuple[str, str]:
