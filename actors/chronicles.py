@@ -245,7 +245,7 @@ class Chronicle:
             return []
         self.finish()
         if taken := self._owed.taken + self._taken:
-            self._vault.take_snapshots(self._name, self.epoch, taken)
+            self._vault.take_snapshots(self._name, self.epoch, taken, self._limits.interval_snapshots_max)
             self._owed, self._taken = msgspec.structs.replace(self._owed, taken=[]), []
         return self._vault.snapshots(self._name)
 
@@ -462,7 +462,8 @@ class Chronicle:
         try:
             if self._vault is not None:
                 if owed.taken:
-                    self._vault.take_snapshots(self._name, self.epoch, owed.taken)
+                    most = self._limits.interval_snapshots_max
+                    self._vault.take_snapshots(self._name, self.epoch, owed.taken, most)
                     owed = msgspec.structs.replace(owed, taken=[])
                 if owed.balances:
                     self._vault.append(self._name, self.epoch, [], owed.balances)

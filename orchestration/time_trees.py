@@ -12,7 +12,7 @@ from rich.tree import Tree
 
 from actors import pasts
 from actors.chronicles import founding_of
-from actors.core.kernel.errors import UnknownMultiverseError
+from actors.core.kernel.errors import UnknownMultiverseError, UnknownSnapshotError
 from actors.core.kernel.states import Difference
 from actors.factories import add_realm_paths
 from actors.vaults.records import Branch, Instant, Snapshot, owner_of, path_of, unknown_snapshot
@@ -86,6 +86,11 @@ def seal(vault: str, name: str, snapshot: str, paths: Sequence[str] = ()) -> Non
         founding = founding_of(opened, name)
         add_realm_paths(founding.realm_paths if founding is not None else ())
         pasts.seal(opened, name, taken_in(opened, name, snapshot), tuple(paths))
+        try:
+            taken_in(opened, name, snapshot)  # one that came round may have gone meanwhile
+        except UnknownSnapshotError:
+            opened.release(name)
+            raise
 
 
 def taken_in(opened: Vault, name: str, snapshot: str) -> Snapshot:

@@ -7,7 +7,9 @@ import typer
 
 from actors.core.kernel.errors import SettingsError
 
-KEYFRAMES_KEPT_LEAST = 3
+KEPT_LEAST = 3
+KEYFRAMES_KEPT = 100
+"""Where nothing is said."""
 
 VaultArgument = Annotated[str, typer.Argument(help="A file, or a PostgreSQL URL.", metavar="VAULT")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
@@ -83,20 +85,37 @@ def seal(
 @vaults.command("prune")
 def prune(
     vault: VaultArgument,
-    keyframes: Annotated[int, typer.Option(help="How many of each branch may stay.")] = 100,
+    keyframes: Annotated[
+        int | None, typer.Option(help=f"How many of each branch may stay; {KEYFRAMES_KEPT} if nothing is said.")
+    ] = None,
+    snapshots: Annotated[
+        int | None, typer.Option(help="How many of those that came round on each branch may stay; instead, or as well.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Lets keyframes go, the more the further back. History stays whole; to look far back takes longer then."""
+    """Lets keyframes go, or snapshots that came round, the more the further back.
+
+    History stays whole; to look far back takes longer with fewer keyframes. A snapshot that was taken by hand, from which a
+    branch was made, or that is sealed, stays.
+    """
     from actors.vaults.vaults import open_vault
     from orchestration.vault_files import existing_vault
 
-    if keyframes < KEYFRAMES_KEPT_LEAST:
-        raise SettingsError(f"--keyframes must be {KEYFRAMES_KEPT_LEAST} or more, not {keyframes}.")
+    if keyframes is snapshots is None:
+        keyframes = KEYFRAMES_KEPT
+    for option, count in (("--keyframes", keyframes), ("--snapshots", snapshots)):
+        if count is not None and count < KEPT_LEAST:
+            raise SettingsError(f"{option} must be {KEPT_LEAST} or more, not {count}.")
+    gone: dict[str, dict[str, int]] = {}
     with open_vault(existing_vault(vault)) as opened:
-        gone = {one.name: opened.prune(one.name, keyframes) for one in opened.multiverses()}
+        names = [one.name for one in opened.multiverses()]
+        if keyframes is not None:
+            gone["keyframes"] = {name: opened.prune(name, keyframes) for name in names}
+        if snapshots is not None:
+            gone["snapshots"] = {name: opened.prune_snapshots(name, snapshots) for name in names}
         opened.compact()
     if as_json:
-        print(json.dumps({"vault": vault, "keyframes_gone": gone}))
+        print(json.dumps({"vault": vault} | {f"{kind}_gone": counts for kind, counts in gone.items()}))
     else:
-        print("\n".join(f"{name}: {count:,} keyframes went" for name, count in gone.items()))
+        print("\n".join(f"{name}: {count:,} {kind} went" for kind in gone for name, count in gone[kind].items()))
     return 0

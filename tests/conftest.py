@@ -17,11 +17,17 @@ os.environ.setdefault("RAY_DEDUP_LOGS", "0")
 os.environ.pop("RAY_ADDRESS", None)
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 REALMS = ROOT / "tests" / "realms"
 
 sys.path.append(str(REALMS))
+
+settings.register_profile(
+    "patient", deadline=None
+)  # how long an example takes says more of the machine than of the code
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

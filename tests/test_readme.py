@@ -1,7 +1,5 @@
 """What the README and the docs show is run, and comes out as shown."""
 
-import contextlib
-import io
 import os
 import re
 import shlex
@@ -10,29 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from shown import BLOCK, blocks, run_python, shown_as, steps
 
 from orchestration.main import run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def blocks(text: str, language: str) -> list[str]:
-    return [body for found, body in BLOCK.findall(text) if found == language]
-
-
-def run_python(source: str, name: str) -> str:
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        exec(compile(source, name, "exec"), {"__name__": name})
-    return out.getvalue()
-
-
-def shown_as(shown: str, real: str) -> bool:
-    """Whether a text is as shown, `...` standing for anything, spaces at the end of a line for nothing."""
-    pattern = re.escape("\n".join(line.rstrip() for line in shown.strip().splitlines())).replace(re.escape("..."), ".*")
-    return re.fullmatch(pattern, "\n".join(line.rstrip() for line in real.strip().splitlines()), re.DOTALL) is not None
 
 
 def test_every_block_is_of_a_kind_that_is_tested():
@@ -48,9 +29,8 @@ def test_the_session_in_the_readme():
 def test_the_shell_session_in_the_readme(tmp_path):
     (ROOT / "out").mkdir(exist_ok=True)
     session = blocks(README, "console")[1]
-    steps = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE)
-    assert len(steps) == 3
-    for command, shown in steps:
+    assert len(steps(session)) == 3
+    for command, shown in steps(session):
         program, *arguments = shlex.split(command)
         assert program == "soulfra"
         done = subprocess.run(
@@ -64,8 +44,8 @@ def test_the_shell_session_in_the_readme(tmp_path):
 def test_the_deaths_in_the_readme(ray_cluster, capsys):
     session = blocks(README, "console")[2]
     digests = []
-    for command, shown in re.findall(r"^\$ soulfra (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE):
-        assert run(shlex.split(command)) == 0
+    for command, shown in steps(session):
+        assert run(shlex.split(command)[1:]) == 0
         told = capsys.readouterr().out.splitlines(keepends=True)
         real = "".join(
             line for line in told if "(raylet)" not in line

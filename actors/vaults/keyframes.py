@@ -21,6 +21,7 @@ from actors.vaults.listings import Listings
 from actors.vaults.records import Chains, Instant, Keyframe, LatestKeyframe, Listing
 from actors.vaults.stores import Cursor, Store, updating
 from actors.vaults.tables import chains, documents, fences, keyframes, seals
+from actors.vaults.thinning import too_many
 
 PRUNED_AT_ONCE = 50
 """Keyframes that go in one transaction, so that a clock which has the vault open need not wait for long."""
@@ -108,7 +109,7 @@ class Keyframes:
             found: list[Instant] = [(control_tick, position) for control_tick, position in cursor.fetchall()]
             before = [instant for instant in found if instant < keyframe.instant]
             # What is not before the saved one is of a future that was never reached again: it must not come back.
-            spare = _spare(keyframe.instant, [one for one in before if one not in sealed], kept_max)
+            spare = too_many(keyframe.instant, [one for one in before if one not in sealed], kept_max)
             for instant in (*found[: len(found) - len(before)], *spare):
                 if instant not in sealed:
                     self._forget(cursor, _key(name, keyframe.branch, *instant))
@@ -264,7 +265,7 @@ class Keyframes:
             spare = [
                 (branch, instant)
                 for branch, found in by_branch.items()
-                for instant in _spare(
+                for instant in too_many(
                     found[0], [one for one in found[1:] if one not in self._sealed(cursor, name, branch)], kept_max
                 )
             ]
@@ -319,23 +320,6 @@ class Keyframes:
     def close(self) -> None:
         """Waits for the write under way."""
         self._store.close()
-
-
-def _spare(newest: Instant, before: Sequence[Instant], kept_max: int | None) -> list[Instant]:
-    """Those that are too many: so chosen that the gaps between the others grow with their age.
-
-    Args:
-        newest: the newest.
-        before: all the others, newest first.
-        kept_max: how many may be kept; the newest two and the first always are. None for any number.
-    """
-    left, spare = list(before), []
-    while kept_max is not None and len(left) + 1 > kept_max and len(left) > 2:
-        gaps = [
-            ((left[at - 1][0] - left[at + 1][0]) / (newest[0] - left[at][0] + 1), at) for at in range(1, len(left) - 1)
-        ]
-        spare.append(left.pop(min(gaps)[1]))
-    return spare
 
 
 def _key(name: str, branch: str, control_tick: int, position: int) -> Key:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from actors.core.kernel.errors import VaultError
 from actors.vaults.migrations import migrate
@@ -77,6 +77,8 @@ def _made(store: Store, part: str, identity: str, cursor: Cursor) -> dict[str, t
         migrate(store, part, before[0], cursor)
     for table in (parts, *PARTS[part]):
         cursor.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=store.dialect)))
+        for index in table.indexes:
+            cursor.execute(str(CreateIndex(index, if_not_exists=True).compile(dialect=store.dialect)))
     insert = store.insert(parts)
     cursor.execute(
         store.prepare(updating(insert, ["part"], {"version": insert.excluded.version})),

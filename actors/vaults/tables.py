@@ -3,11 +3,11 @@
 No foreign keys: checking one locks the row it points to, and a keyframe being written would hold up the journal.
 """
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """1: journal and keyframes. 2: marks. 3: chunks, digest chains, branches, snapshots, fingerprints, seals.
-4: ledger, players; strides; chains of domains."""
+4: ledger, players; strides; chains of domains. 5: an index of snapshots."""
 
 metadata = MetaData()
 Whole = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits; its strict tables know no BIGINT
@@ -85,6 +85,9 @@ snapshots = _table(
     clustered=True,
 )
 """Boundaries that somebody has named, or that came round. What they were is in journal and keyframes."""
+
+Index("vault_snapshots_of_branch", *(snapshots.c[name] for name in ("multiverse", "branch", "origin", "control_tick")))
+"""With it, letting go of some of a branch costs as much as there are of that branch."""
 
 counters = _table(
     "vault_counters", _key("multiverse", Text), _key("counter", Text), _column("value", Whole), clustered=True

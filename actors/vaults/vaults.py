@@ -312,15 +312,30 @@ class Vault:
 
     # --------------------------------------------------------------------------------------------------- snapshots
 
-    def take_snapshots(self, name: str, epoch: int, taken: list[Snapshot]) -> list[Snapshot]:
+    def take_snapshots(
+        self, name: str, epoch: int, taken: list[Snapshot], kept_max: int | None = None
+    ) -> list[Snapshot]:
         """Writes snapshots down, all of them or none; one without an id is given one.
+
+        Of a branch where some come round, some of those that did go when they are too many: the further back, the fewer
+        stay. One from which a branch was made stays, and one that is sealed. What has come round once does not again,
+        even if it has gone.
+
+        Args:
+            name: the multiverse.
+            epoch: the writer's.
+            taken: of each branch in the order of its control ticks.
+            kept_max: how many that came round a branch may have, beside those that stay; None for any number.
+
+        Returns:
+            Those that were written, some of which may have gone at once.
 
         Raises:
             CommandRefusedError: an id is taken; nothing was written.
             StaleEpochError: another epoch is current; nothing was written.
             VaultError: bad input, or the vault cannot be written; nothing was.
         """
-        return self._snapshots.take(name, epoch, taken)
+        return self._snapshots.take(name, epoch, taken, kept_max, lambda: self._keyframes.seals(name))
 
     def delete_snapshot(self, name: str, epoch: int, snapshot: str) -> None:
         """Forgets a snapshot. History is not touched.
@@ -362,6 +377,18 @@ class Vault:
         """
         checked_number(kept_max, "the number of keyframes to keep", 3)
         return self.release(name) + self._keyframes.prune(name, kept_max)
+
+    def prune_snapshots(self, name: str, kept_max: int) -> int:
+        """Lets snapshots that came round go, as `take_snapshots` does, of every branch. History is not touched.
+
+        Returns:
+            How many went.
+
+        Raises:
+            VaultError: the vault cannot be written; nothing was.
+        """
+        checked_number(kept_max, "the number of snapshots to keep", 3)
+        return self._snapshots.prune(name, kept_max, lambda: self._keyframes.seals(name))
 
     def release(self, name: str) -> int:
         """Lets sealed keyframes go whose boundary no snapshot has any more.

@@ -231,13 +231,18 @@ def test_a_fork_ends():
     assert made["fork"] == 3, "a number is never used twice"
 
 
-def test_numbers_keep_away_from_names_that_realms_have():
+def test_ids_of_copies_are_for_copies():
     world = World()
-    world.register("a")
-    world.register("a~1")
-    world.register("a~2")
+    for realm_id in ("a", "a~", "~b", "a~x", "a~1x"):
+        world.register(realm_id)
+    for realm_id in ("a~1", "a~2", "a~x~3", "~7"):
+        with pytest.raises(CommandRefusedError, match="is a copy's"):
+            world.register(realm_id)
+    assert fork(world, "a", count=2)[1]["realms"] == {"a": "a~2"}
     world.remove("a~2")
-    assert fork(world, "a")[0]["realms"] == {"a": "a~3"}
+    with pytest.raises(CommandRefusedError, match="is a copy's"):
+        world.register("a~2")
+    assert fork(world, "a~1")[0]["realms"] == {"a": "a~3"}
 
 
 def test_players_stay_behind():

@@ -140,6 +140,11 @@ def test_a_vault_is_verified_backed_up_and_pruned(soulfra, lived, tmp_path):
     assert code == 0 and out.startswith(f"{copy} is a copy of home.sqlite: ")
     code, out, _ = soulfra("vault", "prune", copy, "--keyframes", 3, "--json")
     assert code == 0 and list(json.loads(out)["keyframes_gone"]) == ["home"]
+    assert soulfra("vault", "prune", copy, "--snapshots", 3) == (0, "home: 0 snapshots went\n", "")
+    assert list(json.loads(soulfra("vault", "prune", copy, "--snapshots", 3, "--keyframes", 3, "--json")[1])) == [
+        *("vault", "keyframes_gone", "snapshots_gone")
+    ]
+    assert soulfra("vault", "prune", copy)[1].endswith("keyframes went\n")
     assert json.loads(soulfra("vault", "verify", copy, "--json")[1])["faults"] == {"home": []}
     looked = json.loads(soulfra("history", "at", "home", 7, "--branch", "main", "--vault", copy, "--json")[1])
     assert looked["digest_chain"] == lived[1]
@@ -158,6 +163,7 @@ def test_a_vault_is_verified_backed_up_and_pruned(soulfra, lived, tmp_path):
         (["vault", "backup", "home.sqlite", "home.sqlite"], 1, "already; name another, or move it away"),
         (["vault", "backup", "home.sqlite", "no/where/copy.sqlite"], 1, "there is no folder"),
         (["vault", "prune", "home.sqlite", "--keyframes", "2"], 2, "--keyframes must be 3 or more, not 2"),
+        (["vault", "prune", "home.sqlite", "--snapshots", "2"], 2, "--snapshots must be 3 or more, not 2"),
         (["vault", "verify"], 2, "Missing argument"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import actors.chronicles
+from actors import pasts
 from actors.core.kernel.errors import (
     CommandRefusedError,
     EngineError,
@@ -20,7 +21,8 @@ from actors.core.kernel.errors import (
     UnknownSnapshotError,
     VaultError,
 )
-from orchestration import Multiverse
+from actors.vaults.vaults import Vault, open_vault
+from orchestration import Multiverse, time_trees
 from orchestration.main import run
 from orchestration.pasts import Past
 
@@ -358,6 +360,52 @@ def test_a_deleted_snapshot_does_not_come_back(tmp_path: Path) -> None:
     first.run(2)  # and its process dies
     with opened(tmp_path, snapshot_interval_control_ticks=5) as mv:
         assert [one.snapshot for one in mv.snapshots()] == ["main@10"]
+
+
+def test_of_those_that_come_round_some_go_and_none_comes_back(tmp_path: Path) -> None:
+    every_tick = {"snapshot_interval_control_ticks": 1}
+    first = opened(tmp_path, **every_tick, interval_snapshots_max=5)
+    peopled(first)
+    for _ in range(6):
+        first.run(4)
+        first.snapshots()  # they are written down, so that some go each time
+    first.snapshot("mine")
+    kept = first.snapshots()
+    assert [one.snapshot for one in kept[-3:]] == ["main@23", "main@24", "mine"] and len(kept) == 6
+    chain = first.digest_chain()
+    with opened(tmp_path, **every_tick) as mv:  # for its process dies, and another lives all of it again
+        assert mv.digest_chain() == chain
+        assert mv.snapshots() == kept
+        pinned, sealed = kept[1].snapshot, kept[2].snapshot
+        mv.revert(snapshot=pinned, name="other")
+        mv.select("main")
+        time_trees.seal(str(tmp_path / "v.sqlite"), "home", sealed)
+        mv.run(20)
+        assert len(mv.snapshots()) == 6 + 20
+    with opened(tmp_path, **every_tick, interval_snapshots_max=3) as mv:
+        mv.run(1)
+        assert [one.snapshot for one in mv.snapshots()] == [
+            *("main@1", pinned, sealed, "mine", "main@44", "main@45"),
+        ]
+        with mv.at(snapshot=sealed) as past:
+            assert past.digest() == kept[2].digest
+
+
+def test_one_that_goes_while_it_is_being_sealed_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vault, living = str(tmp_path / "v.sqlite"), pasts.seal
+    with opened(tmp_path, snapshot_interval_control_ticks=1) as mv:
+        peopled(mv).run(6)
+        mv.snapshots()
+
+        def meanwhile(opened_vault: Vault, *arguments: Any) -> None:
+            assert opened_vault.prune_snapshots("home", 3) == 3
+            living(opened_vault, *arguments)
+
+        monkeypatch.setattr(pasts, "seal", meanwhile)
+        with pytest.raises(UnknownSnapshotError, match="no snapshot 'main@3'; it has main@1, main@5, main@6"):
+            time_trees.seal(vault, "home", "main@3")
+    with open_vault(vault) as opened_vault:
+        assert opened_vault.seals("home") == [] and opened_vault.faults("home") == []
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from actors.core.kernel.errors import (
     error_from,
 )
 from actors.vaults import postgres_servers
-from actors.vaults.records import EVERYTHING, Chains, Keyframe, LatestKeyframe, Listing
+from actors.vaults.records import EVERYTHING, Chains, Keyframe, LatestKeyframe, Listing, Snapshot
 from actors.vaults.vaults import KEYFRAMES_SUFFIX, Vault, open_vault
 
 
@@ -188,8 +188,8 @@ def test_a_vault_without_its_keyframes_is_whole(tmp_path: Path) -> None:
 
 def test_a_newer_vault_is_refused(url: str, vault: Vault) -> None:
     vault.close()
-    behind_its_back(url, "UPDATE vault_parts SET version = 5 WHERE part = 'journal'")
-    assert "has version 5 of the journal tables, and this program knows none above 4; use the newer program" in refused(
+    behind_its_back(url, "UPDATE vault_parts SET version = 6 WHERE part = 'journal'")
+    assert "has version 6 of the journal tables, and this program knows none above 5; use the newer program" in refused(
         url
     )
 
@@ -263,6 +263,18 @@ def test_keyframes_of_version_3_are_read_and_written(url: str, vault: Vault) -> 
             assert again.chains("m", "main", 2, 0) is None
             again.save_keyframe("m", 1, saved[1], listings=[Listing("players", 4, {})])
             assert again.latest_keyframe("m", "main") == LatestKeyframe(saved[1])
+
+
+def test_a_vault_of_version_4_is_given_an_index(url: str, vault: Vault) -> None:
+    vault.begin_epoch("m", b"founding")
+    vault.take_snapshots("m", 1, [Snapshot("mine", "main", 1, 0, "")])
+    vault.close()
+    behind_its_back(url, "DROP INDEX vault_snapshots_of_branch", changed=-1)
+    behind_its_back(url, "UPDATE vault_parts SET version = 4 WHERE part = 'journal'")
+    for _ in range(2):
+        with open_vault(url) as again:
+            assert [one.snapshot for one in again.snapshots("m")] == ["mine"]
+    behind_its_back(url, "DROP INDEX vault_snapshots_of_branch", changed=-1)  # it was there
 
 
 def test_processes_may_make_a_vault_at_the_same_time(url: str) -> None:

@@ -149,17 +149,11 @@ class Forking(Ticking):
         return [{"fork": number, "realms": {role: copy_id(role, number) for role in roles}} for number in numbers]
 
     def _numbers(self, roles: list[str], count: int) -> list[int]:
-        """Numbers that no domain and no id of a realm has had."""
-        found: list[int] = []
-        number = self.forks
-        while len(found) < count:
-            number += 1
-            ids = [copy_id(role, number) for role in roles]
-            if not any(one in self.members or one in self.removals for one in ids):
-                found.append(number)
+        """Numbers that no domain has had, and with them no id."""
+        numbers = [self.forks + 1 + number for number in range(count)]
         for role in roles:
-            checked_realm_id(copy_id(role, number))
-        return found
+            checked_realm_id(copy_id(role, numbers[-1]))
+        return numbers
 
     def _modifying(self, command: ForkGames, cut: Cut, numbers: list[int]) -> Iterator[tuple[str, tuple[Grant, ...]]]:
         """The grants that bring modifications, by member id."""

@@ -54,8 +54,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             some 30,000 control ticks of 20 realms.
         keyframes_max: of each branch; from one, any later control tick is lived again. The further back, the fewer stay.
         snapshot_interval_control_ticks: a snapshot is taken every so many control ticks; 0 takes none.
+        interval_snapshots_max: so many of them stay of each branch, the fewer the further back; beside those from which a
+            branch was made, and those that were sealed.
 
-    The last eight are not part of history: two runs that differ in them live the same life.
+    The last nine are not part of history: two runs that differ in them live the same life.
     """
 
     seed: int = 0
@@ -76,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     logbook_bytes_max: int = 64 << 20
     keyframes_max: int = 1_000
     snapshot_interval_control_ticks: int = 0
+    interval_snapshots_max: int = 1_000
 
     def __post_init__(self) -> None:
         if not is_branch_name(self.branch):
@@ -98,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _whole("logbook_bytes_max", self.logbook_bytes_max, 1 << 10, 1 << 40)
         _whole("keyframes_max", self.keyframes_max, 3, 1_000_000)
         _whole("snapshot_interval_control_ticks", self.snapshot_interval_control_ticks, 0, SEED_MAX)
+        _whole("interval_snapshots_max", self.interval_snapshots_max, 3, 1_000_000)
         _seconds("member_timeout_s", self.member_timeout_s)
         _seconds("start_timeout_s", self.start_timeout_s)
 
@@ -120,6 +124,7 @@ NOT_HISTORY = (
     "logbook_bytes_max",
     "keyframes_max",
     "snapshot_interval_control_ticks",
+    "interval_snapshots_max",
 )
 """Settings in which two runs may differ and live the same life."""
 
