@@ -44,7 +44,7 @@ def take(
 
     taken = time_trees.snapshot_document(_asked(name, address, lambda mv: mv.snapshot(snapshot, reason)))
     where = f"control tick {taken['control_tick']:,} on {taken['branch']}"
-    return _say(taken, as_json, f"{taken['snapshot']}: {where}, digest {taken['digest']}")
+    return say(taken, as_json, f"{taken['snapshot']}: {where}, digest {taken['digest']}")
 
 
 @snapshots.command("list")
@@ -53,7 +53,7 @@ def list_(name: Name, vault: VaultOption = "", as_json: AsJson = False) -> int:
     from orchestration import time_trees
 
     found = time_trees.tree_of(_vault_of(name, vault), name)["snapshots"]
-    return _say({"name": name, "snapshots": found}, as_json, lambda: time_trees.print_snapshots(found))
+    return say({"name": name, "snapshots": found}, as_json, lambda: time_trees.print_snapshots(found))
 
 
 @snapshots.command("show")
@@ -81,14 +81,14 @@ def diff(
     from orchestration import time_trees
 
     document = time_trees.difference_document(_vault_of(name, vault), name, one, other, realm_path or ())
-    return _say(document, as_json, lambda: time_trees.print_differences(document))
+    return say(document, as_json, lambda: time_trees.print_differences(document))
 
 
 @snapshots.command("delete")
 def delete(name: Name, snapshot: Annotated[str, typer.Argument(help="Which one.")], address: Address = "") -> int:
     """Forgets a snapshot of a multiverse that is up. History is not touched."""
     _asked(name, address, lambda mv: mv.delete_snapshot(snapshot))
-    return _say({}, False, f"{snapshot} is deleted")
+    return say({}, False, f"{snapshot} is deleted")
 
 
 @history.command("show")
@@ -97,7 +97,7 @@ def show(name: Name, vault: VaultOption = "", as_json: AsJson = False) -> int:
     from orchestration import time_trees
 
     document = time_trees.tree_of(_vault_of(name, vault), name)
-    return _say(document, as_json, lambda: time_trees.print_tree(document))
+    return say(document, as_json, lambda: time_trees.print_tree(document))
 
 
 @history.command("at")
@@ -124,7 +124,7 @@ def select(
     """Lets a multiverse that is up go on where a branch ends."""
     boundary = _asked(name, address, lambda mv: mv.select(branch))
     document = {key: getattr(boundary, key) for key in boundary.__struct_fields__}
-    return _say(document, as_json, f"{name} goes on at control tick {boundary.control_tick:,} of {boundary.branch}")
+    return say(document, as_json, f"{name} goes on at control tick {boundary.control_tick:,} of {boundary.branch}")
 
 
 def revert(
@@ -152,11 +152,11 @@ def revert(
         went = _asked(name, address, lambda mv: mv.revert_realm(realm, to, snapshot=snapshot))
         ties = f"; entangled in {', '.join(went['entangled'])}" if went["entangled"] else ""
         lost = f"; {len(went['dropped'])} events under way were dropped" if went["dropped"] else ""
-        return _say(went, as_json, f"{realm} is back at its local tick {went['local_tick']:,}{lost}{ties}")
+        return say(went, as_json, f"{realm} is back at its local tick {went['local_tick']:,}{lost}{ties}")
     left = _asked(name, address, lambda mv: mv.revert(to, branch=branch, snapshot=snapshot, name=new, reason=reason))
     document = {key: getattr(left, key) for key in left.__struct_fields__ if key != "command_id"}
     where = f"control tick {left.control_tick:,} of {left.parent}"
-    return _say(document, as_json, f"{name} is back at {where}, and goes on from there on {left.branch}")
+    return say(document, as_json, f"{name} is back at {where}, and goes on from there on {left.branch}")
 
 
 def fork(
@@ -212,7 +212,7 @@ def fork(
 
     found = _asked(name, address, ask)
     document = {"name": name, "forks": [{"fork": one.number, "realms": dict(one.realms)} for one in found]}
-    return _say(document, as_json, forks.in_words(name, found))
+    return say(document, as_json, forks.in_words(name, found))
 
 
 def sweep(
@@ -265,7 +265,7 @@ def sweep(
     if out:
         sweeps.write_rows(out, rows)
     said = f"{len(changes):,} branches, {len(rows):,} rows in {out}"
-    return _say({"name": name, "rows": rows}, as_json, said if out else lambda: time_trees.print_rows(rows))
+    return say({"name": name, "rows": rows}, as_json, said if out else lambda: time_trees.print_rows(rows))
 
 
 def _asked(name: str, address: str, ask: Callable[[Any], Any]) -> Any:
@@ -296,10 +296,11 @@ def _look(name: str, vault: str, realm_path: list[str] | None, as_json: bool, **
             "dead_letters": state["dead_letters"],
             "realms": [{key: game[key] for key in games} for game in state["games"]],
         }
-    return _say(document, as_json, lambda: summaries.print_past(document))
+    return say(document, as_json, lambda: summaries.print_past(document))
 
 
-def _say(document: dict[str, Any], as_json: bool, words: str | Callable[[], None]) -> int:
+def say(document: dict[str, Any], as_json: bool, words: str | Callable[[], None]) -> int:
+    """Prints what a command came to, for people or for programs; the exit code of one that has done its work."""
     if as_json:
         print(json.dumps(document))
     elif isinstance(words, str):

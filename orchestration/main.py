@@ -13,6 +13,8 @@ import typer
 
 from actors.core.kernel.errors import CallerError, SettingsError, SoulfraError
 from orchestration.history_commands import fork, history, revert, snapshots, sweep
+from orchestration.pace_commands import pause, start
+from orchestration.pace_commands import run as run_control_ticks
 from orchestration.vault_commands import vaults
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
@@ -31,6 +33,9 @@ app = typer.Typer(
 app.add_typer(snapshots)
 app.add_typer(history)
 app.add_typer(vaults)
+app.command("run")(run_control_ticks)
+app.command()(start)
+app.command()(pause)
 app.command()(revert)
 app.command()(fork)
 app.command()(sweep)

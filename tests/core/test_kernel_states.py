@@ -133,18 +133,18 @@ def test_differences_say_which_object_and_which_attribute() -> None:
         "players": Records({"alice": {"level": 2, "name": "Alice"}, "eve": 3}),
     }
     assert [str(found) for found in differences(left, right)] == [
-        "npcs[11].: 'present' != None",
-        "npcs[13].: None != 'present'",
+        "npcs[11]: 'present' != None",
+        "npcs[13]: None != 'present'",
         "npcs[10].gold: 1 != 9",
         "players[alice].level: 1 != 2",
-        "players[bob].: 3 != None",
-        "players[eve].: None != 3",
+        "players[bob]: 3 != None",
+        "players[eve]: None != 3",
     ]
 
 
 def test_differences_of_form() -> None:
-    assert [str(found) for found in differences(table(a=[1]), {"t": Records({})})] == ["t[].: 'Table' != 'Records'"]
-    assert [str(found) for found in differences(table(a=[1]), {})] == ["t[].: 'Table' != 'NoneType'"]
+    assert [str(found) for found in differences(table(a=[1]), {"t": Records({})})] == ["t: 'Table' != 'Records'"]
+    assert [str(found) for found in differences(table(a=[1]), {})] == ["t: 'Table' != 'NoneType'"]
     assert [found.attribute for found in differences(table(a=[1]), table(b=[1]))] == ["columns"]
     assert [found.attribute for found in differences(table(a=[1]), table(a=[1.0]))] == ["a"]
     assert [found.object for found in differences(table(a=[1, 2]), table(a=[1]))] == ["1"]

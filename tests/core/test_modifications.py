@@ -47,7 +47,7 @@ def state() -> dict[str, Any]:
         ({"rows.1.heat": 2.5}, ["rows[1].heat: 2.0 != 2.5"]),
         ({"slots.1.gold": 6}, ["slots[1].gold: 5 != 6"]),
         ({"notes.a.b.list.1": {"deep": "other"}}, ["notes[a.b].list: [1, {'deep': 'text'}] != [1, {'deep': 'other'}]"]),
-        ({"notes.day": 4}, ["notes[day].: 3 != 4"]),
+        ({"notes.day": 4}, ["notes[day]: 3 != 4"]),
         ({"notes.a.b.x": 2}, ["notes[a.b].x: 1 != 2"]),
         ({"notes.a.b.list.1.deep": "other"}, ["notes[a.b].list: [1, {'deep': 'text'}] != [1, {'deep': 'other'}]"]),
         ({"notes.a.b.none": [1]}, ["notes[a.b].none: None != [1]"]),

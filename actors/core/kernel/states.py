@@ -155,7 +155,8 @@ class Difference(msgspec.Struct, frozen=True):
     right: Plain
 
     def __str__(self) -> str:
-        return f"{self.section}[{self.object}].{self.attribute}: {self.left!r} != {self.right!r}"
+        where = f"{self.section}[{self.object}]" if self.object else self.section or "all of it"
+        return f"{where}{f'.{self.attribute}' if self.attribute else ''}: {self.left!r} != {self.right!r}"
 
 
 def differences(left: State, right: State) -> Iterator[Difference]:
