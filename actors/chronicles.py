@@ -18,9 +18,12 @@ from actors.core.kernel.states import borders_of
 from actors.core.kernel.ticking import TickRecord
 from actors.fingerprints import changes, fingerprint
 from actors.listings import Lister
+from actors.requests import Asked
 from actors.vaults.records import (
+    DONE,
     EVERYTHING,
     INTERVAL,
+    Audit,
     Balance,
     Branch,
     Chains,
@@ -117,6 +120,7 @@ class Chronicle:
         self._ledger: dict[str, int] = {}
         self._balances: list[Balance] = []
         self._lister = Lister()
+        self._audits: list[Audit] = []
         self._recorded: tuple[str, int, Chains] = ("", EVERYTHING, NO_CHAINS)
         self._limits, self._paths = founding.settings, founding.realm_paths
         self._keyframe_writer: threading.Thread | None = None
@@ -249,7 +253,7 @@ class Chronicle:
             self._owed, self._taken = msgspec.structs.replace(self._owed, taken=[]), []
         return self._vault.snapshots(self._name)
 
-    def leave(self, branch: Branch) -> Branch:
+    def leave(self, branch: Branch, asked: Asked | None = None) -> Branch:
         """Lets this be the history of a new branch from here on; durable when it returns.
 
         Raises:
@@ -259,20 +263,21 @@ class Chronicle:
         if self._vault is None:
             raise EngineError("what is written nowhere has no branches.")
         self.finish()
-        left = self._vault.leave(self._name, self.epoch, branch, fingerprint())
+        audits = _told(asked, Boundary(branch.branch, *branch.instant))
+        left = self._vault.leave(self._name, self.epoch, branch, fingerprint(), audits)
         self._follow(left.branch)
         self._written = left.position
         return left
 
-    def select(self, end: Boundary) -> None:
+    def select(self, end: Boundary, asked: Asked | None = None) -> None:
         """Lets this be the history of a branch that is there, from where it ends."""
         if self._vault is not None:
             self.finish()
-            self._vault.select(self._name, self.epoch, end.branch, end.instant, fingerprint())
+            self._vault.select(self._name, self.epoch, end.branch, end.instant, fingerprint(), _told(asked, end))
             self._follow(end.branch)
             self._written = end.position
 
-    def take_snapshot(self, snapshot: Snapshot) -> Snapshot:
+    def take_snapshot(self, snapshot: Snapshot, asked: Asked | None = None) -> Snapshot:
         """Writes a snapshot down; durable when it returns.
 
         Raises:
@@ -281,12 +286,13 @@ class Chronicle:
         """
         if self._vault is None:
             raise EngineError("what is written nowhere has no snapshots.")
-        return self._vault.take_snapshots(self._name, self.epoch, [snapshot])[0]
+        audits = _told(asked, Boundary(snapshot.branch, *snapshot.instant))
+        return self._vault.take_snapshots(self._name, self.epoch, [snapshot], audits=audits)[0]
 
-    def delete_snapshot(self, snapshot: str) -> None:
+    def delete_snapshot(self, snapshot: str, boundary: Boundary, asked: Asked | None = None) -> None:
         """Forgets a snapshot; see `Vault.delete_snapshot`."""
         if self._vault is not None:
-            self._vault.delete_snapshot(self._name, self.epoch, snapshot)
+            self._vault.delete_snapshot(self._name, self.epoch, snapshot, _told(asked, boundary))
 
     # ------------------------------------------------------------------------------------------------------ rules
 
@@ -360,13 +366,19 @@ class Chronicle:
         if self._vault is None:
             return
         fresh = [entry for entry in journal if entry.position > self._written]
-        if not fresh:
+        if not fresh and not self._audits:
             self.check()
             return
-        balances = self._balances
-        self._vault.append(self._name, self.epoch, [self._row(entry) for entry in fresh], balances)
-        self._written, self._balances = fresh[-1].position, []
+        rows = [self._row(entry) for entry in fresh]
+        self._vault.append(self._name, self.epoch, rows, self._balances, self._audits)
+        self._written = fresh[-1].position if fresh else self._written
+        self._balances, self._audits = [], []
         journal.clear()
+
+    def tell(self, asked: Asked, boundary: Boundary, outcome: str = DONE) -> None:
+        """Takes in what was asked and what came of it; it is written with what it tells of, before anybody is answered."""
+        if self._vault is not None:
+            self._audits.append(asked.told(boundary, outcome))
 
     def balance(self, boundary: Boundary, ledger: Mapping[str, int]) -> None:
         """Takes in what the ledger came to; what has changed is written with the journal's next rows, or the next keyframe.
@@ -573,6 +585,10 @@ def keyframe_of(boundary: Boundary, standing: Standing) -> tuple[Keyframe, dict[
             kept = msgspec.structs.replace(kept, checkpoint=msgspec.structs.replace(checkpoint, document=b""))
         documents[MEMBER_PREFIX + member_id] = _encode(kept)
     return Keyframe(boundary.branch, boundary.control_tick, boundary.position, documents), borders
+
+
+def _told(asked: Asked | None, boundary: Boundary) -> list[Audit]:
+    return [] if asked is None else [asked.told(boundary)]
 
 
 def entries_in(vault: Vault, name: str, path: Sequence[Stretch], after: int = 0) -> Iterator[JournalEntry]:

@@ -47,7 +47,9 @@ from actors.core.kernel.ticking import TickRecord
 from actors.core.kernel.windows import control_ticks_script
 from actors.logbooks import Logbook, Row
 from actors.replays import REGISTRY, Replay
+from actors.requests import asked_by
 from actors.schedules import Lateness, Schedule
+from actors.vaults.records import DONE
 
 METRICS_KEPT_MAX = 100_000
 """Of one run, for whoever waits for its end."""
@@ -237,18 +239,23 @@ class MasterClock:
 
     # -------------------------------------------------------------------------------------------------- commands
 
-    def submit(self, command: ClockCommand, command_id: str = "") -> Reply:
+    def submit(self, command: ClockCommand, command_id: str = "", principal: str = "") -> Reply:
         """Carries out a command at the next boundary: at once if the clock stands at one, else when the tick is over.
 
         Args:
             command: what is asked.
             command_id: the caller's name for it; asked again under the same name, it is not done again.
+            principal: who asks, for the audit log.
         """
-        return self._at_boundary(lambda: self._carry_out(command, command_id))
+        return self._at_boundary(lambda: self._carry_out(command, command_id, principal))
 
-    def _carry_out(self, command: ClockCommand, command_id: str) -> Reply:
+    def _carry_out(self, command: ClockCommand, command_id: str, principal: str = "") -> Reply:
         self._check_whole()
+        is_known = command_id in self._sequencer.replies
         reply = self._perform(self._sequencer.command_script(command, command_id))
+        if not is_known:
+            asked = asked_by(principal, command, command_id)
+            self._chronicle.tell(asked, self._sequencer.boundary, reply.error_code or DONE)
         self._note_ledger()
         self._state = self._describe()
         return reply

@@ -15,12 +15,13 @@ from actors.chronicles import Standing
 from actors.clocks import MasterClock
 from actors.core.kernel.commands import STATE_BYTES_MAX, Boundary, ForkGames, Reply, RevertGame
 from actors.core.kernel.domains import encoded_cut
-from actors.core.kernel.errors import CommandRefusedError, SoulfraError, told
+from actors.core.kernel.errors import CallerError, CommandRefusedError, SoulfraError, told
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import BRANCH_CHARACTERS_MAX, is_branch_name
 from actors.core.kernel.tables import restore_tables
 from actors.headless import Headless
 from actors.pasts import PastChronicle, checked_branch, standing_at
+from actors.requests import Asked, asked_by
 from actors.vaults.checks import NOTE_CHARACTERS_MAX
 from actors.vaults.records import (
     Branch,
@@ -43,13 +44,14 @@ class TreeClock(MasterClock):
 
     # --------------------------------------------------------------------------------------------------- snapshots
 
-    def take_snapshot(self, name: str = "", reason: str = "", command_id: str = "") -> Snapshot:
+    def take_snapshot(self, name: str = "", reason: str = "", command_id: str = "", principal: str = "") -> Snapshot:
         """Gives the present boundary a name.
 
         Args:
             name: unique; "" lets one be given.
             reason: for people.
             command_id: the caller's name for this; asked again under the same name, it is not done again.
+            principal: who asks, for the audit log.
 
         Raises:
             CommandRefusedError: the name is taken or cannot be one, or there is no vault.
@@ -59,9 +61,10 @@ class TreeClock(MasterClock):
             raise CommandRefusedError(
                 f"a name with '@' is for snapshots that come round; choose another than {name!r}."
             )
-        return self._at_boundary(lambda: self._take_snapshot(name, reason, command_id))
+        asked = Asked(principal, "snapshot", name, command_id)
+        return self._audited(asked, lambda: self._take_snapshot(name, reason, command_id, asked))
 
-    def _take_snapshot(self, name: str, reason: str, command_id: str) -> Snapshot:
+    def _take_snapshot(self, name: str, reason: str, command_id: str, asked: Asked) -> Snapshot:
         self._check_whole()
         self._vault()
         known = self._chronicle.snapshots()
@@ -85,26 +88,31 @@ class TreeClock(MasterClock):
             reason,
             command_id=command_id,
         )
-        return self._insisted(lambda: self._chronicle.take_snapshot(taken))
+        return self._insisted(lambda: self._chronicle.take_snapshot(taken, asked))
 
     def snapshots(self) -> list[Snapshot]:
         """Every snapshot of every branch, in the order in which they were taken."""
         return self._at_boundary(self._chronicle.snapshots)
 
-    def delete_snapshot(self, snapshot: str) -> None:
+    def delete_snapshot(self, snapshot: str, principal: str = "") -> None:
         """Forgets a snapshot. History is not touched.
+
+        Args:
+            snapshot: its name.
+            principal: who asks, for the audit log.
 
         Raises:
             UnknownSnapshotError: there is none of that name.
             CommandRefusedError: branches were made from it.
         """
-        self._at_boundary(lambda: self._delete_snapshot(snapshot))
+        asked = Asked(principal, "delete_snapshot", snapshot)
+        self._audited(asked, lambda: self._delete_snapshot(snapshot, asked))
 
-    def _delete_snapshot(self, snapshot: str) -> None:
+    def _delete_snapshot(self, snapshot: str, asked: Asked) -> None:
         self._check_whole()
         vault, chronicle = self._vault(), self._chronicle
         self._end_here()  # so that nobody who takes over lives again through where one came round, and takes it again
-        chronicle.delete_snapshot(snapshot)
+        chronicle.delete_snapshot(snapshot, self._sequencer.boundary, asked)
         vault.release(chronicle.name)
 
     # ---------------------------------------------------------------------------------------------------- branches
@@ -123,6 +131,7 @@ class TreeClock(MasterClock):
         name: str = "",
         reason: str = "",
         command_id: str = "",
+        principal: str = "",
     ) -> Branch:
         """Goes back to a boundary and on from there, on a new branch. Whatever is now stays, on the branch it is on.
 
@@ -135,6 +144,7 @@ class TreeClock(MasterClock):
             name: of the new branch; "" lets one be given.
             reason: for people.
             command_id: the caller's name for this; asked again under the same name, it is not done again.
+            principal: who asks, for the audit log.
 
         Returns:
             The new branch.
@@ -146,14 +156,15 @@ class TreeClock(MasterClock):
             EngineError: history cannot be lived again; nothing has changed.
         """
         _check_texts(name, reason, command_id)
-        return self._at_boundary(lambda: self._revert(control_tick, branch, snapshot, name, reason, command_id))
+        asked = Asked(principal, "revert", name, command_id)
+        return self._audited(asked, lambda: self._revert(control_tick, branch, snapshot, name, reason, asked))
 
-    def _revert(self, control_tick: int, branch: str, snapshot: str, name: str, reason: str, command_id: str) -> Branch:
+    def _revert(self, control_tick: int, branch: str, snapshot: str, name: str, reason: str, asked: Asked) -> Branch:
         self._check_whole()
         vault, chronicle = self._vault(), self._chronicle
         branches = self.branches()
         for one in branches:
-            if command_id and one.command_id == command_id:
+            if asked.command_id and one.command_id == asked.command_id:
                 return one
         names = [one.branch for one in branches]
         if name in names:
@@ -169,15 +180,17 @@ class TreeClock(MasterClock):
             boundary.control_tick,
             boundary.position,
             reason=reason,
-            command_id=command_id,
+            command_id=asked.command_id,
             snapshot=snapshot,
         )
         before = chronicle.path
-        made = self._insisted(lambda: chronicle.leave(left))
+        made = self._insisted(lambda: chronicle.leave(left, asked))
         self._become(standing, before)
         return made
 
-    def revert_realm(self, realm_id: str, control_tick: int, snapshot: str = "", command_id: str = "") -> Reply:
+    def revert_realm(
+        self, realm_id: str, control_tick: int, snapshot: str = "", command_id: str = "", principal: str = ""
+    ) -> Reply:
         """Lets one realm's own time go back, on the same branch: control time goes on, and so does everybody else.
 
         What it has under way, and what is under way to it alone, goes to the dead letters.
@@ -187,6 +200,7 @@ class TreeClock(MasterClock):
             control_tick: it becomes what it was after this control tick of the present history, before its commands.
             snapshot: or what it was there instead; the snapshot must be of the present history.
             command_id: the caller's name for this; asked again under the same name, it is not done again.
+            principal: who asks, for the audit log.
 
         Returns:
             The reply: realm_id, local_tick, dropped (ids of events), entangled (ids of events that it has exchanged with
@@ -197,11 +211,12 @@ class TreeClock(MasterClock):
             CommandRefusedError: it was another realm of that id, its state cannot be captured, or is too large.
             EngineError: history cannot be lived again; nothing has changed.
         """
-        return self._at_boundary(lambda: self._revert_realm(realm_id, control_tick, snapshot, command_id))
+        asked = Asked(principal, RevertGame.__name__, realm_id, command_id)
+        return self._audited(asked, lambda: self._revert_realm(realm_id, control_tick, snapshot, asked))
 
-    def _revert_realm(self, realm_id: str, control_tick: int, snapshot: str, command_id: str) -> Reply:
+    def _revert_realm(self, realm_id: str, control_tick: int, snapshot: str, asked: Asked) -> Reply:
         self._check_whole()
-        if (known := self._sequencer.replies.get(command_id)) is not None:
+        if (known := self._sequencer.replies.get(asked.command_id)) is not None:
             return known
         vault, chronicle = self._vault(), self._chronicle
         control_tick, branch, position = self._meant(control_tick, chronicle.branch, snapshot)
@@ -230,10 +245,16 @@ class TreeClock(MasterClock):
                 "fit into a command; revert everything instead."
             )
         command = RevertGame(realm_id, control_tick, local_tick, document, entangled)
-        return self._carry_out(command, command_id)
+        return self._carry_out(command, asked.command_id, asked.principal)
 
     def fork_past(
-        self, wanted: ForkGames, control_tick: int, branch: str = "", snapshot: str = "", command_id: str = ""
+        self,
+        wanted: ForkGames,
+        control_tick: int,
+        branch: str = "",
+        snapshot: str = "",
+        command_id: str = "",
+        principal: str = "",
     ) -> Reply:
         """Copies realms as they were at a boundary that has been; see `forking.py`.
 
@@ -243,6 +264,7 @@ class TreeClock(MasterClock):
             branch: of which history; "" for the present one.
             snapshot: or at this snapshot.
             command_id: the caller's name for this; asked again under the same name, it is not done again.
+            principal: who asks, for the audit log.
 
         Raises:
             UnknownBranchError: there is no such branch.
@@ -250,11 +272,12 @@ class TreeClock(MasterClock):
             SoulfraError: one of them was not there then, cannot be captured, or all of it is too large.
             EngineError: history cannot be lived again; nothing has changed.
         """
-        return self._at_boundary(lambda: self._fork_past(wanted, control_tick, branch, snapshot, command_id))
+        asked = asked_by(principal, wanted, command_id)
+        return self._audited(asked, lambda: self._fork_past(wanted, control_tick, branch, snapshot, asked))
 
-    def _fork_past(self, wanted: ForkGames, control_tick: int, branch: str, snapshot: str, command_id: str) -> Reply:
+    def _fork_past(self, wanted: ForkGames, control_tick: int, branch: str, snapshot: str, asked: Asked) -> Reply:
         self._check_whole()
-        if (known := self._sequencer.replies.get(command_id)) is not None:
+        if (known := self._sequencer.replies.get(asked.command_id)) is not None:
             return known
         vault, chronicle = self._vault(), self._chronicle
         control_tick, branch, position = self._meant(control_tick, branch or chronicle.branch, snapshot)
@@ -265,10 +288,15 @@ class TreeClock(MasterClock):
             with Headless(chronicle.settings, then.epoch, chronicle.realm_paths) as lived:
                 lived.become(standing)
                 cut = lived.cut(wanted.realm_ids)
-        return self._carry_out(msgspec.structs.replace(wanted, past=encoded_cut(cut)), command_id)
+        command = msgspec.structs.replace(wanted, past=encoded_cut(cut))
+        return self._carry_out(command, asked.command_id, asked.principal)
 
-    def select(self, branch: str) -> Boundary:
+    def select(self, branch: str, principal: str = "") -> Boundary:
         """Goes on where a branch ends. Whatever is now stays, on the branch it is on.
+
+        Args:
+            branch: which.
+            principal: who asks, for the audit log.
 
         Returns:
             The boundary there.
@@ -277,9 +305,10 @@ class TreeClock(MasterClock):
             UnknownBranchError: there is no such branch.
             EngineError: history cannot be lived again; nothing has changed.
         """
-        return self._at_boundary(lambda: self._select(branch))
+        asked = Asked(principal, "select", branch)
+        return self._audited(asked, lambda: self._select(branch, asked))
 
-    def _select(self, branch: str) -> Boundary:
+    def _select(self, branch: str, asked: Asked) -> Boundary:
         self._check_whole()
         vault, chronicle = self._vault(), self._chronicle
         checked_branch(chronicle.name, chronicle.branches(), branch, chronicle.founding.settings.branch)
@@ -290,7 +319,7 @@ class TreeClock(MasterClock):
             end = PastChronicle.end_of(vault, chronicle.name, branch)
             boundary, standing = standing_at(end, chronicle.realm_paths)
         before = chronicle.path
-        self._insisted(lambda: chronicle.select(msgspec.structs.replace(boundary, branch=branch)))
+        self._insisted(lambda: chronicle.select(msgspec.structs.replace(boundary, branch=branch), asked))
         self._become(standing, before)
         return self._sequencer.boundary
 
@@ -305,6 +334,18 @@ class TreeClock(MasterClock):
         return found.control_tick, found.branch, found.position
 
     # ------------------------------------------------------------------------------------------------------- parts
+
+    def _audited(self, asked: Asked, action: Callable[[], T]) -> T:
+        """Does something at a boundary that tells of itself; of a refusal, this tells."""
+
+        def audited() -> T:
+            try:
+                return action()
+            except CallerError as error:
+                self._chronicle.tell(asked, self._sequencer.boundary, error.code)
+                raise
+
+        return self._at_boundary(audited)
 
     def _vault(self) -> Vault:
         vault = self._chronicle.vault

@@ -52,7 +52,7 @@ def list_(name: Name, vault: VaultOption = "", as_json: AsJson = False) -> int:
     """Lists the snapshots of every branch."""
     from orchestration import time_trees
 
-    found = time_trees.tree_of(_vault_of(name, vault), name)["snapshots"]
+    found = time_trees.tree_of(vault_of(name, vault), name)["snapshots"]
     return say({"name": name, "snapshots": found}, as_json, lambda: time_trees.print_snapshots(found))
 
 
@@ -80,7 +80,7 @@ def diff(
     """Says what changed from one snapshot to another, by member, object and attribute."""
     from orchestration import time_trees
 
-    document = time_trees.difference_document(_vault_of(name, vault), name, one, other, realm_path or ())
+    document = time_trees.difference_document(vault_of(name, vault), name, one, other, realm_path or ())
     return say(document, as_json, lambda: time_trees.print_differences(document))
 
 
@@ -96,7 +96,7 @@ def show(name: Name, vault: VaultOption = "", as_json: AsJson = False) -> int:
     """Draws the tree of histories, with the snapshots on it."""
     from orchestration import time_trees
 
-    document = time_trees.tree_of(_vault_of(name, vault), name)
+    document = time_trees.tree_of(vault_of(name, vault), name)
     return say(document, as_json, lambda: time_trees.print_tree(document))
 
 
@@ -248,7 +248,7 @@ def sweep(
     changes = sweeps.read_table(table) if table else sweeps.grid(vary or ())
     with branch_bar(len(changes)) as show:
         rows = sweeps.sweep(
-            _vault_of(name, vault),
+            vault_of(name, vault),
             name,
             changes,
             control_ticks,
@@ -275,7 +275,8 @@ def _asked(name: str, address: str, ask: Callable[[Any], Any]) -> Any:
         return ask(mv)
 
 
-def _vault_of(name: str, vault: str) -> str:
+def vault_of(name: str, vault: str) -> str:
+    """Where the history of a multiverse is: what is named, or a file in this folder that is called like it."""
     from orchestration.detached import checked_name
 
     return vault or f"{checked_name(name)}.sqlite"
@@ -284,7 +285,7 @@ def _vault_of(name: str, vault: str) -> str:
 def _look(name: str, vault: str, realm_path: list[str] | None, as_json: bool, **which: Any) -> int:
     from orchestration import summaries, time_trees
 
-    with time_trees.past_of(_vault_of(name, vault), name, paths=tuple(realm_path or ()), **which) as past:
+    with time_trees.past_of(vault_of(name, vault), name, paths=tuple(realm_path or ()), **which) as past:
         state = past.get_multiverse_state()
         games = ("realm_id", "kind", "state", "local_tick", "measures", "digest", "error")
         document = {

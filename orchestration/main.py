@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from actors.core.kernel.errors import CallerError, SettingsError, SoulfraError
+from orchestration.audit_commands import audits
 from orchestration.history_commands import fork, history, revert, snapshots, sweep
 from orchestration.pace_commands import pause, start
 from orchestration.pace_commands import run as run_control_ticks
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.add_typer(snapshots)
 app.add_typer(history)
 app.add_typer(vaults)
+app.add_typer(audits)
 app.command("run")(run_control_ticks)
 app.command()(start)
 app.command()(pause)

@@ -47,6 +47,7 @@ from orchestration.openings import (
     checked_folder,
     checked_home,
     checked_placement,
+    checked_principal,
     checked_settings,
     opened_engine,
     paranoid_lane,
@@ -82,6 +83,7 @@ class Multiverse:
         detached: whether it outlives this driver; `attach` finds it again by its name.
         paranoid: whether every member is made again from its capture in another process and asked the same there, in
             every control tick; on the local engine. A run in which something differs stops and says what.
+        principal: who commands through this driver, for the audit log; by default whoever runs it.
         clock_placement: Ray's placement options for the clock's own actor; with a vault on a PostgreSQL server only.
         settings: more of `Settings`, by name.
 
@@ -105,11 +107,13 @@ class Multiverse:
         vault: str | Path | None = None,
         detached: bool = False,
         paranoid: bool = False,
+        principal: str | None = None,
         clock_placement: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
         self.name = name
         self._closed = False
+        self._principal = checked_principal(principal)
         asked = checked_settings(
             seed=seed,
             control_tick_interval_ticks=control_tick_interval_ticks,
@@ -151,12 +155,13 @@ class Multiverse:
         self.players = Players(self.command, self.query)
 
     @classmethod
-    def attach(cls, name: str, address: str = "") -> Self:
+    def attach(cls, name: str, address: str = "", principal: str | None = None) -> Self:
         """The driver of a multiverse that another program started to outlive it; closing it does not end that.
 
         Args:
             name: of the multiverse.
             address: of the Ray cluster; without it `RAY_ADDRESS`, else the one on this machine.
+            principal: who commands through this driver, for the audit log; by default whoever runs it.
 
         Raises:
             EngineError: no cluster can be reached, or the multiverse does not come to stand.
@@ -166,8 +171,10 @@ class Multiverse:
             RayEngine,  # Ray takes half a second to import; the local engine needs none
         )
 
+        checked_principal(principal)
         engine = RayEngine.found(checked(str, name, "name"), address)
         mv = cls.__new__(cls)
+        mv._principal = checked_principal(principal)
         mv.name, mv._closed, mv._doubling = name, False, None
         mv._home, mv._realm_paths = None, ()
         mv._set_up(engine)
@@ -318,7 +325,7 @@ class Multiverse:
         return self.command(member_id, MODIFY, changes)["changed"]  # type: ignore[no-any-return]
 
     def _submit(self, command: ClockCommand) -> Any:
-        reply: Reply = self._call("submit", command, self._command_id(command))
+        reply: Reply = self._call("submit", command, self._command_id(command), self._principal)
         return reply.value()
 
     @property
@@ -550,7 +557,7 @@ class Multiverse:
         Raises:
             CommandRefusedError: the name is taken or cannot be one, or there is no vault.
         """
-        return self._call("take_snapshot", name, reason, uuid4().hex)  # type: ignore[no-any-return]
+        return self._call("take_snapshot", name, reason, uuid4().hex, self._principal)  # type: ignore[no-any-return]
 
     def snapshots(self) -> list[Snapshot]:
         """Every snapshot of every branch, in the order in which they were taken."""
@@ -563,7 +570,7 @@ class Multiverse:
             UnknownSnapshotError: there is none of that name.
             CommandRefusedError: branches were made from it.
         """
-        self._call("delete_snapshot", checked(str, name, "snapshot"))
+        self._call("delete_snapshot", checked(str, name, "snapshot"), self._principal)
 
     def _snapshot_of(self, name: str) -> Snapshot:
         known = {one.snapshot: one for one in self.snapshots()}
@@ -615,7 +622,7 @@ class Multiverse:
         for text, what in ((branch, "branch"), (snapshot, "snapshot"), (name, "name"), (reason, "reason")):
             checked(str, text, what)
         tick = 0 if control_tick is None else control_tick
-        return self._call("revert", tick, branch, snapshot, name, reason, uuid4().hex)  # type: ignore[no-any-return]
+        return self._call("revert", tick, branch, snapshot, name, reason, uuid4().hex, self._principal)  # type: ignore[no-any-return]
 
     def revert_realm(self, realm_id: str, control_tick: int | None = None, *, snapshot: str = "") -> dict[str, Any]:
         """Lets one realm's own time go back, on the same branch; control time goes on, and so does everybody else.
@@ -639,7 +646,8 @@ class Multiverse:
             raise CommandRefusedError("a revert needs a control tick, or else a snapshot.")
         checked(str, realm_id, "realm id")
         tick = 0 if control_tick is None else control_tick
-        reply: Reply = self._call("revert_realm", realm_id, tick, checked(str, snapshot, "snapshot"), uuid4().hex)
+        then = checked(str, snapshot, "snapshot")
+        reply: Reply = self._call("revert_realm", realm_id, tick, then, uuid4().hex, self._principal)
         return reply.value()  # type: ignore[no-any-return]
 
     def fork(
@@ -682,7 +690,8 @@ class Multiverse:
             return forked_from(self._submit(wanted))
         for text, what in ((branch, "branch"), (snapshot, "snapshot")):
             checked(str, text, what)
-        reply: Reply = self._call("fork_past", wanted, control_tick or 0, branch, snapshot, uuid4().hex)
+        where = (control_tick or 0, branch, snapshot)
+        reply: Reply = self._call("fork_past", wanted, *where, uuid4().hex, self._principal)
         return forked_from(reply.value())
 
     def forks(self) -> list[Fork]:
@@ -709,7 +718,7 @@ class Multiverse:
             UnknownBranchError: there is no such branch.
             EngineError: history cannot be lived again; nothing has changed.
         """
-        return self._call("select", checked(str, branch, "branch"))  # type: ignore[no-any-return]
+        return self._call("select", checked(str, branch, "branch"), self._principal)  # type: ignore[no-any-return]
 
     def history(self) -> "HistoryTree":
         """The tree of histories with the snapshots on it, to be looked at.

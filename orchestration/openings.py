@@ -1,5 +1,7 @@
 """How a multiverse is opened: its settings, its engine and its vault, checked before anything is started or made."""
 
+import getpass
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("ray", "local")
 LANES = ("zmq", "ray")
+PRINCIPAL_CHARACTERS_MAX = 100
 
 
 def checked_settings(**values: Any) -> Settings:
@@ -131,3 +134,26 @@ def checked_home(name: str, vault: str | Path | None, *, detached: bool) -> tupl
     if not name:
         raise SettingsError("a multiverse with a vault needs a name, by which the vault knows it; give name=….")
     return name, text
+
+
+def checked_principal(principal: str | None) -> str:
+    """Who commands: what is given, or else whoever runs this program.
+
+    Raises:
+        SettingsError: it cannot be a name.
+    """
+    if principal is None:
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError, ImportError):  # a container's user may have no name
+            return f"user {os.getuid()}"
+    if (
+        not isinstance(principal, str)
+        or not principal.strip()
+        or len(principal) > PRINCIPAL_CHARACTERS_MAX
+        or not principal.isprintable()
+    ):
+        raise SettingsError(
+            f"principal must be 1 to {PRINCIPAL_CHARACTERS_MAX} printable characters, not {principal!r:.120}."
+        )
+    return principal

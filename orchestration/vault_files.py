@@ -57,12 +57,13 @@ class NewVault:
                         path.unlink()
 
     def _is_ours(self) -> bool:
+        from actors.vaults.audit_logs import AuditLog
         from actors.vaults.journals import Journal  # imports take a third of a second, and seldom anything fails
         from actors.vaults.sqlite_files import SqliteFile
 
         store = SqliteFile(self._path, power_safe=False)
         try:
-            return {(one.name, one.epoch) for one in Journal(store).multiverses()} <= self.founded
+            return {(one.name, one.epoch) for one in Journal(store, AuditLog(store)).multiverses()} <= self.founded
         except VaultError:  # there is nothing in it yet
             return True
         finally:

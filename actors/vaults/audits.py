@@ -8,7 +8,7 @@ import msgspec
 from actors.core.kernel.errors import DamagedVaultError
 from actors.vaults.journals import Journal
 from actors.vaults.keyframes import Keyframes
-from actors.vaults.records import Branch, Instant, JournalRow, Snapshot, owner_of, path_of
+from actors.vaults.records import DECISION, Branch, Instant, JournalRow, Snapshot, owner_of, path_of
 
 Readable = Callable[[JournalRow], bool]
 
@@ -44,7 +44,12 @@ def unnamed_seals(
     return [one for one in seals if one not in named]
 
 
-def faults_in(found: Audited, journal: Journal, keyframes: Keyframes, is_readable: Readable) -> list[str]:
+def faults_in(
+    found: Audited,
+    journal: Journal,
+    keyframes: Keyframes,
+    is_readable: Readable,
+) -> list[str]:
     """What is wrong, one line each; nothing if all is well."""
     try:
         tree = list(_faults_of_tree(found, journal))
@@ -54,6 +59,7 @@ def faults_in(found: Audited, journal: Journal, keyframes: Keyframes, is_readabl
         *tree,
         *_faults_of_journal(found, journal, is_readable),
         *_faults_of_rules(found),
+        *audit_faults_in(found.name, journal),
         *keyframes.faults(found.name),
     ]
 
@@ -91,6 +97,23 @@ def _faults_of_journal(found: Audited, journal: Journal, is_readable: Readable) 
                     yield f"position {row.position} of branch {branch!r} cannot be read"
         except DamagedVaultError as error:
             yield error.message
+
+
+def audit_faults_in(name: str, journal: Journal, kept: tuple[int, bytes] | None = None) -> list[str]:
+    """What is wrong with the audit log alone; see `Vault.audit_faults`."""
+    return [*journal.audits.faults(name, kept), *_untold(name, journal)]
+
+
+def _untold(name: str, journal: Journal) -> Iterator[str]:
+    """What was commanded after the first record is told of by a record: so a log that was cut off is found out."""
+    told: dict[str, set[int]] = {}
+    for one in journal.audits.records(name):
+        told.setdefault(one.branch, set()).add(one.position)
+    for branch, positions in sorted(told.items()):
+        commanded = (row.position for row in journal.rows(name, branch, min(positions)) if row.kind != DECISION)
+        for position in commanded:
+            if position not in positions:
+                yield f"no audit record tells of position {position} of branch {branch!r}"
 
 
 def _faults_of_rules(found: Audited) -> Iterator[str]:

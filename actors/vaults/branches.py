@@ -1,12 +1,15 @@
 """Branches: histories that left another one, and the one that a multiverse lives on."""
 
+from collections.abc import Sequence
+
 import msgspec
 from sqlalchemy import bindparam, func, select
 
 from actors.core.kernel.errors import VaultError
+from actors.vaults.audit_logs import AuditLog
 from actors.vaults.checks import checked_name, checked_note, checked_number
 from actors.vaults.fences import Fence
-from actors.vaults.records import Branch, Instant
+from actors.vaults.records import Audit, Branch, Instant
 from actors.vaults.stores import Cursor, Store, updating
 from actors.vaults.tables import branches, fingerprints, heads, marks, multiverses
 
@@ -14,8 +17,9 @@ from actors.vaults.tables import branches, fingerprints, heads, marks, multivers
 class Branches:
     """The branches of every multiverse in a store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, audits: AuditLog) -> None:
         self._store = store
+        self._audits = audits
         of_multiverse = branches.c.multiverse == bindparam("multiverse")
         self._fence = Fence(store, multiverses, "name")
         self._known = store.prepare(
@@ -41,7 +45,7 @@ class Branches:
         )
         self._head = store.prepare(select(heads.c.branch).where(heads.c.multiverse == bindparam("multiverse")))
 
-    def leave(self, name: str, epoch: int, branch: Branch, fingerprint: str) -> Branch:
+    def leave(self, name: str, epoch: int, branch: Branch, fingerprint: str, audits: Sequence[Audit]) -> Branch:
         """Makes a branch and lets the multiverse live on it; see `Vault.leave`."""
         row = {
             "multiverse": checked_name(name, "the multiverse's name"),
@@ -68,11 +72,14 @@ class Branches:
             )
             if fingerprint:
                 cursor.execute(self._note_rules, rules)
+            self._audits.enter(cursor, name, audits)
             return number
 
         return msgspec.structs.replace(branch, number=self._store.write(write))
 
-    def select(self, name: str, epoch: int, branch: str, end: Instant, fingerprint: str) -> None:
+    def select(
+        self, name: str, epoch: int, branch: str, end: Instant, fingerprint: str, audits: Sequence[Audit]
+    ) -> None:
         """Lets the multiverse live on a branch that is there; see `Vault.select`."""
         rules = _rules(name, branch, end, fingerprint)
         row = {"multiverse": checked_name(name, "the multiverse's name"), "branch": checked_name(branch, "the branch")}
@@ -82,6 +89,7 @@ class Branches:
             cursor.execute(self._select, row)
             if fingerprint:
                 cursor.execute(self._note_rules, rules)
+            self._audits.enter(cursor, name, audits)
 
         self._store.write(write)
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import bindparam, func, literal_column, select
 
 from actors.core.kernel.errors import DamagedVaultError, VaultError
+from actors.vaults.audit_logs import AuditLog
 from actors.vaults.checks import checked_bytes, checked_name, checked_note, checked_number
 from actors.vaults.fences import Fence
-from actors.vaults.records import Balance, Branch, JournalRow, KnownMultiverse, Opened
+from actors.vaults.records import Audit, Balance, Branch, JournalRow, KnownMultiverse, Opened
 from actors.vaults.stores import Cursor, Store, updating
 from actors.vaults.tables import branches, journal, ledger, marks, multiverses
 
@@ -18,8 +19,9 @@ ROWS_READ_MAX = 200
 class Journal:
     """The journal of every multiverse in a store, with their epochs."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, audits: AuditLog) -> None:
         self._store = store
+        self._audits = audits
         self._fence = Fence(store, multiverses, "name")
         self._take = store.prepare(
             updating(
@@ -74,7 +76,14 @@ class Journal:
         checked_name(name, "the multiverse's name")
         self._store.read(lambda cursor: self._fence.look(cursor, name, epoch))
 
-    def append(self, name: str, epoch: int, rows: Sequence[JournalRow], balances: Sequence[Balance]) -> None:
+    def append(
+        self,
+        name: str,
+        epoch: int,
+        rows: Sequence[JournalRow],
+        balances: Sequence[Balance],
+        audits: Sequence[Audit],
+    ) -> None:
         """Writes rows in one transaction; see `Vault.append`."""
         checked_name(name, "the multiverse's name")
         values = [_values(name, row) for row in rows]
@@ -94,6 +103,7 @@ class Journal:
                 heads[row.branch] = row.position
             for one in entered:
                 cursor.execute(self._enter, one)
+            self._audits.enter(cursor, name, audits)
             # The last by itself: after psycopg's executemany the server does not count a session's idle time, and would
             # leave the lock for ever to a clock that is stopped before its commit.
             if len(values) > 1:
@@ -179,6 +189,11 @@ class Journal:
             return [KnownMultiverse(*found) for found in cursor.fetchall()]
 
         return self._store.read(fetch)
+
+    @property
+    def audits(self) -> AuditLog:
+        """The audit log beside it."""
+        return self._audits
 
     @property
     def store(self) -> Store:

@@ -29,6 +29,10 @@ class JournalRow(msgspec.Struct, frozen=True):
     payload: bytes
 
 
+DECISION = "decision"
+"""The kind of a row that nobody asked for: the clock has decided."""
+
+
 class Opened(msgspec.Struct, frozen=True):
     """A multiverse taken over by a new clock.
 
@@ -192,6 +196,40 @@ class Balance(msgspec.Struct, frozen=True):
     control_tick: int
     position: int
     balance: int
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """One record of the audit log.
+
+    Attributes:
+        at: when, on the wall clock of whoever carried it out: UTC, ISO 8601.
+        principal: who asked.
+        verb: for what.
+        subject: of whom; "" if of nobody in particular.
+        command_id: the caller's name for it; "" for none.
+        branch: where history stood when it had been done.
+        control_tick: see `branch`.
+        position: see `branch`.
+        outcome: `DONE`, or the code of the error that refused it.
+        number: from 1, without a gap; 0 before it is written.
+        sha256: of this record and the one before; empty before it is written.
+    """
+
+    at: str
+    principal: str
+    verb: str
+    subject: str
+    command_id: str
+    branch: str
+    control_tick: int
+    position: int
+    outcome: str
+    number: int = 0
+    sha256: bytes = b""
+
+
+DONE = "done"
+"""The outcome of what was carried out."""
 
 
 class Listing(msgspec.Struct, frozen=True):

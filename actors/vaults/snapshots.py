@@ -4,15 +4,16 @@ Those that come round are many, so some go again, and writing one reads none of 
 how far they have come round: whoever lives its control ticks again takes none of them again, whether it is there or has gone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from sqlalchemy import bindparam, func, select
 
 from actors.core.kernel.errors import CommandRefusedError
+from actors.vaults.audit_logs import AuditLog
 from actors.vaults.checks import checked_name, checked_note, checked_number
 from actors.vaults.fences import Fence
-from actors.vaults.records import INTERVAL, Instant, Snapshot, unknown_snapshot
+from actors.vaults.records import INTERVAL, Audit, Instant, Snapshot, unknown_snapshot
 from actors.vaults.stores import Cursor, Store, updating
 from actors.vaults.tables import branches, counters, multiverses, snapshots
 from actors.vaults.thinning import too_many
@@ -29,8 +30,9 @@ Seals = Callable[[], list[tuple[str, Instant]]]
 class Snapshots:
     """The snapshots of every multiverse in a store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, audits: AuditLog) -> None:
         self._store = store
+        self._audits = audits
         of_multiverse = snapshots.c.multiverse == bindparam("multiverse")
         self._fence = Fence(store, multiverses, "name")
         self._known = store.prepare(
@@ -71,7 +73,15 @@ class Snapshots:
             .order_by(branches.c.number)
         )
 
-    def take(self, name: str, epoch: int, taken: list[Snapshot], kept_max: int | None, seals: Seals) -> list[Snapshot]:
+    def take(
+        self,
+        name: str,
+        epoch: int,
+        taken: list[Snapshot],
+        kept_max: int | None,
+        seals: Seals,
+        audits: Sequence[Audit],
+    ) -> list[Snapshot]:
         """Writes snapshots down in one transaction; see `Vault.take_snapshots`."""
         checked_name(name, "the multiverse's name")
         rows = [_row(name, one) for one in taken]
@@ -104,6 +114,7 @@ class Snapshots:
                 self._count_to(cursor, name, branch + CAME_ROUND, reached[branch])
             if written:
                 self._count_to(cursor, name, SNAPSHOTS, number)
+            self._audits.enter(cursor, name, audits)
             return written
 
         return self._store.write(write)
@@ -152,7 +163,7 @@ class Snapshots:
     def _count_to(self, cursor: Cursor, name: str, counter: str, value: int) -> None:
         cursor.execute(self._count, {"multiverse": name, "counter": counter, "value": value})
 
-    def delete(self, name: str, epoch: int, snapshot: str) -> None:
+    def delete(self, name: str, epoch: int, snapshot: str, audits: Sequence[Audit]) -> None:
         """Takes a name away; see `Vault.delete_snapshot`."""
         key = {"multiverse": checked_name(name, "the multiverse's name"), "snapshot": checked_note(snapshot, "its id")}
 
@@ -167,6 +178,7 @@ class Snapshots:
                     f"snapshot {snapshot!r} cannot be deleted: {', '.join(dependants)} left history there."
                 )
             cursor.execute(self._delete, key)
+            self._audits.enter(cursor, name, audits)
 
         self._store.write(write)
 

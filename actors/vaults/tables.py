@@ -5,9 +5,9 @@ No foreign keys: checking one locks the row it points to, and a keyframe being w
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """1: journal and keyframes. 2: marks. 3: chunks, digest chains, branches, snapshots, fingerprints, seals.
-4: ledger, players; strides; chains of domains. 5: an index of snapshots."""
+4: ledger, players; strides; chains of domains. 5: an index of snapshots. 6: audit."""
 
 metadata = MetaData()
 Whole = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits; its strict tables know no BIGINT
@@ -118,6 +118,25 @@ ledger = _table(
 """What had been created, less what had been destroyed, of each conserved quantity, at every boundary where that had changed;
 in decimal digits, for it may outgrow 64 bits."""
 
+audit = _table(
+    "vault_audit",
+    _key("multiverse", Text),
+    _key("number", Whole),
+    _column("at", Text),
+    _column("principal", Text),
+    _column("verb", Text),
+    _column("subject", Text),
+    _column("command_id", Text),
+    _column("branch", Text),
+    _column("control_tick", Whole),
+    _column("position", Whole),
+    _column("outcome", Text),
+    _column("before", LargeBinary),
+    _column("sha256", LargeBinary),
+    clustered=True,
+)
+"""Who asked for what, when, and what came of it, refusals too. Each record's hash covers it and the record before."""
+
 fences = _table("vault_keyframe_fences", _key("multiverse", Text), _column("epoch", Whole), clustered=True)
 """The current epoch once more, beside the keyframes, where a transaction on them can see it."""
 
@@ -208,6 +227,6 @@ LISTINGS: dict[str, Table] = {"players": players}
 """Tables of members' states, written anew with each keyframe where something has changed."""
 
 PARTS: dict[str, tuple[Table, ...]] = {
-    "journal": (multiverses, journal, marks, branches, heads, snapshots, counters, fingerprints, ledger),
+    "journal": (multiverses, journal, marks, branches, heads, snapshots, counters, fingerprints, ledger, audit),
     "keyframes": (fences, keyframes, documents, chunks, chains, seals, listed, *LISTINGS.values()),
 }

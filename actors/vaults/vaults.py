@@ -20,6 +20,7 @@ from actors.core.kernel.errors import VaultError
 from actors.vaults.checks import checked_number
 from actors.vaults.records import (
     EVERYTHING,
+    Audit,
     Balance,
     Branch,
     Chains,
@@ -89,7 +90,14 @@ class Vault:
         self._keyframes.raise_fence(name, opened.epoch)
         return opened
 
-    def append(self, name: str, epoch: int, rows: Sequence[JournalRow], balances: Sequence[Balance] = ()) -> None:
+    def append(
+        self,
+        name: str,
+        epoch: int,
+        rows: Sequence[JournalRow],
+        balances: Sequence[Balance] = (),
+        audits: Sequence[Audit] = (),
+    ) -> None:
         """Writes rows in one transaction; they are durable when this returns.
 
         Args:
@@ -97,13 +105,14 @@ class Vault:
             epoch: the writer's.
             rows: in order; each branch's positions continue its journal without a gap.
             balances: what the ledger came to, with them or since the last time.
+            audits: who asked for them, and for what was refused.
 
         Raises:
             StaleEpochError: another epoch is current; nothing was written.
             UncertainWriteError: the store was lost in the middle of the commit: all is written, or nothing.
             VaultError: a gap, a repeat, bad input, or the vault cannot be written; nothing was.
         """
-        self._journal.append(name, epoch, rows, balances)
+        self._journal.append(name, epoch, rows, balances, audits)
 
     def check(self, name: str, epoch: int) -> None:
         """Makes sure that nobody has taken over; for an answer that writes nothing.
@@ -147,6 +156,38 @@ class Vault:
             VaultError: the vault cannot be read.
         """
         return self._journal.rows(name, branch, after_position)
+
+    def audits(self, name: str, after: int = 0) -> Iterator[Audit]:
+        """The audit log in order, from the record after number `after`.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        return self._journal.audits.records(name, after)
+
+    def audit_head(self, name: str) -> tuple[int, bytes]:
+        """Number and hash of the last record of the audit log; 0 and zeros where there is none.
+
+        Kept elsewhere, it shows whether the log has been cut off or written anew since.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        return self._journal.audits.head(name)
+
+    def audit_faults(self, name: str, kept: tuple[int, bytes] | None = None) -> list[str]:
+        """What is wrong with the audit log, one line each; nothing if all is well.
+
+        Args:
+            name: the multiverse.
+            kept: a head of it that was kept elsewhere.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        from actors.vaults.audits import audit_faults_in  # with SQLAlchemy; see above
+
+        return audit_faults_in(name, self._journal, kept)
 
     def multiverses(self) -> list[KnownMultiverse]:
         """Every multiverse, by name.
@@ -241,7 +282,9 @@ class Vault:
 
     # ---------------------------------------------------------------------------------------------------- branches
 
-    def leave(self, name: str, epoch: int, branch: Branch, fingerprint: str = "") -> Branch:
+    def leave(
+        self, name: str, epoch: int, branch: Branch, fingerprint: str = "", audits: Sequence[Audit] = ()
+    ) -> Branch:
         """Lets the multiverse leave its history for a new one, which begins at a boundary of an old one.
 
         One transaction: the branch is there, the multiverse lives on it, and it may be seen as far as where it began.
@@ -251,6 +294,7 @@ class Vault:
             epoch: the writer's.
             branch: without its number, which is given here.
             fingerprint: of the rules by which it is lived; "" for those of its parent.
+            audits: who asked for it.
 
         Returns:
             The branch with its number.
@@ -259,9 +303,17 @@ class Vault:
             StaleEpochError: another epoch is current; nothing was written.
             VaultError: the name is taken, bad input, or the vault cannot be written; nothing was.
         """
-        return self._branches.leave(name, epoch, branch, fingerprint)
+        return self._branches.leave(name, epoch, branch, fingerprint, audits)
 
-    def select(self, name: str, epoch: int, branch: str, end: Instant = (0, 0), fingerprint: str = "") -> None:
+    def select(
+        self,
+        name: str,
+        epoch: int,
+        branch: str,
+        end: Instant = (0, 0),
+        fingerprint: str = "",
+        audits: Sequence[Audit] = (),
+    ) -> None:
         """Lets the multiverse live on a branch that is there; nothing of any branch changes.
 
         Args:
@@ -270,12 +322,13 @@ class Vault:
             branch: which one.
             end: where it ends now.
             fingerprint: of the rules by which it is lived from there on; "" for the same as before.
+            audits: who asked for it.
 
         Raises:
             StaleEpochError: another epoch is current; nothing was written.
             VaultError: the vault cannot be written; nothing was.
         """
-        self._branches.select(name, epoch, branch, end, fingerprint)
+        self._branches.select(name, epoch, branch, end, fingerprint, audits)
 
     def head(self, name: str) -> str:
         """The branch that a multiverse lives on; "" if it has never left its first one.
@@ -313,7 +366,12 @@ class Vault:
     # --------------------------------------------------------------------------------------------------- snapshots
 
     def take_snapshots(
-        self, name: str, epoch: int, taken: list[Snapshot], kept_max: int | None = None
+        self,
+        name: str,
+        epoch: int,
+        taken: list[Snapshot],
+        kept_max: int | None = None,
+        audits: Sequence[Audit] = (),
     ) -> list[Snapshot]:
         """Writes snapshots down, all of them or none; one without an id is given one.
 
@@ -326,6 +384,7 @@ class Vault:
             epoch: the writer's.
             taken: of each branch in the order of its control ticks.
             kept_max: how many that came round a branch may have, beside those that stay; None for any number.
+            audits: who asked for them.
 
         Returns:
             Those that were written, some of which may have gone at once.
@@ -335,9 +394,9 @@ class Vault:
             StaleEpochError: another epoch is current; nothing was written.
             VaultError: bad input, or the vault cannot be written; nothing was.
         """
-        return self._snapshots.take(name, epoch, taken, kept_max, lambda: self._keyframes.seals(name))
+        return self._snapshots.take(name, epoch, taken, kept_max, lambda: self._keyframes.seals(name), audits)
 
-    def delete_snapshot(self, name: str, epoch: int, snapshot: str) -> None:
+    def delete_snapshot(self, name: str, epoch: int, snapshot: str, audits: Sequence[Audit] = ()) -> None:
         """Forgets a snapshot. History is not touched.
 
         Raises:
@@ -346,7 +405,7 @@ class Vault:
             StaleEpochError: another epoch is current; nothing was written.
             VaultError: the vault cannot be written; nothing was.
         """
-        self._snapshots.delete(name, epoch, snapshot)
+        self._snapshots.delete(name, epoch, snapshot, audits)
 
     def snapshots(self, name: str) -> list[Snapshot]:
         """Every snapshot of a multiverse, in the order in which they were taken.
@@ -415,7 +474,11 @@ class Vault:
         for store in self.stores:
             store.compact()
 
-    def faults(self, name: str, is_readable: Callable[[JournalRow], bool] = lambda row: True) -> list[str]:
+    def faults(
+        self,
+        name: str,
+        is_readable: Callable[[JournalRow], bool] = lambda row: True,
+    ) -> list[str]:
         """Reads everything there is of a multiverse, and says what is wrong with it, one line each; nothing if all is well.
 
         A clock that writes meanwhile may make it see what is not there; better it stands.
@@ -499,6 +562,7 @@ def _open_server(url: str, power_safe: bool) -> Vault:
 
 def _opened(for_journal: "Callable[[], Store]", for_keyframes: "Callable[[], Store]", *, shared: bool) -> Vault:
     """Two stores, for even in one database neither may wait for the other."""
+    from actors.vaults.audit_logs import AuditLog
     from actors.vaults.branches import Branches
     from actors.vaults.journals import Journal
     from actors.vaults.keyframes import Keyframes
@@ -512,7 +576,8 @@ def _opened(for_journal: "Callable[[], Store]", for_keyframes: "Callable[[], Sto
         second = for_keyframes()
         undo.callback(second.close)
         founded(second, "keyframes", identity)
-        parts = Journal(store), Branches(store), Snapshots(store), Keyframes(second)
+        audits = AuditLog(store)
+        parts = Journal(store, audits), Branches(store, audits), Snapshots(store, audits), Keyframes(second)
         vault = Vault(*parts, store.where, store.promise(), shared)
         undo.pop_all()
     return vault

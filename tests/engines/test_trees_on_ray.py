@@ -232,7 +232,7 @@ def test_from_a_shell(tmp_path, capsys, monkeypatch):
         went = json.loads(soulfra("revert", "tree", "--realm", "a", "--snapshot", "mine", "--json"))
         assert (went["realm_id"], went["local_tick"], went["entangled"]) == ("a", 0, [])
         assert run(["revert", "tree", "--to", "77"]) == 2
-        assert "reaches from control tick 0 to 5" in capsys.readouterr().err
+        assert "reaches from control tick 0 to 6" in capsys.readouterr().err
     finally:
         soulfra("down", "tree")
     assert run(["snapshot", "take", "tree"]) == 2

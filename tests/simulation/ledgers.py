@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from actors.chronicles import TABLES
 from actors.core.kernel.errors import UncertainWriteError, UnreachableVaultError, VaultError
-from actors.vaults.records import Balance, JournalRow, Keyframe, Opened
+from actors.vaults.records import JournalRow, Keyframe, Opened
 from actors.vaults.vaults import Vault, open_vault
 
 from .faults import Point
@@ -140,9 +140,9 @@ class WatchedVault(Vault):
         with self._doing(0, "epoch"):
             return super().begin_epoch(name, founding)
 
-    def append(self, name: str, epoch: int, rows: Sequence[JournalRow], balances: Sequence[Balance] = ()) -> None:
+    def append(self, name: str, epoch: int, rows: Sequence[JournalRow], *more: Any) -> None:
         with self._doing(0, "append" if rows else ""):
-            super().append(name, epoch, rows, balances)
+            super().append(name, epoch, rows, *more)
 
     def save_keyframe(self, name: str, epoch: int, keyframe: Keyframe, *more: Any) -> None:
         with self._doing(1, "keyframe"):

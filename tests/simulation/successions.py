@@ -306,6 +306,8 @@ class StormySuccession(Succession):
         if calm != (self.journal, self.chain, self.conservation) or self.digest() != self.digests[-1]:
             raise MisdeedError("the last clock's successor stands elsewhere")
         self.ask(self._write_ledger)
+        if faults := self._vault.audit_faults(NAME):
+            raise MisdeedError(f"the audit log is not whole: {faults[0]}")
         due = {quantity: should for quantity, (_, should) in self.conservation.items() if should}
         if balances_in(self._vault) != due:
             raise MisdeedError(f"the ledger that is written down says {balances_in(self._vault)}, not {due}")

@@ -285,10 +285,10 @@ class WatchedClock(MasterClock):
         super()._drain()
         self.process.carried_out = -1
 
-    def _carry_out(self, command: ClockCommand, command_id: str) -> Reply:
+    def _carry_out(self, command: ClockCommand, command_id: str, principal: str = "") -> Reply:
         process = self.process
         process.passes(Point.BETWEEN_COMMANDS if process.carried_out else Point.COMMAND_UNHEARD)
-        reply = super()._carry_out(command, command_id)
+        reply = super()._carry_out(command, command_id, principal)
         process.carried_out += 1
         process.passes(Point.COMMAND_APPLIED)
         process.may_be_overtaken(Point.OVERTAKEN_IN_ROUND)
