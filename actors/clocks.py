@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from actors.chronicles import Chronicle, Standing, no_chronicle
+from actors.chronicles import Chronicle, no_chronicle
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.cascades import Cascades
 from actors.core.kernel.codec import Plain
@@ -45,6 +45,7 @@ from actors.core.kernel.settings import SEED_MAX, Settings
 from actors.core.kernel.tables import tables_of
 from actors.core.kernel.ticking import TickRecord
 from actors.core.kernel.windows import control_ticks_script
+from actors.keyframes import Standing
 from actors.logbooks import Logbook, Row
 from actors.replays import REGISTRY, Replay
 from actors.schedules import Lateness, Schedule

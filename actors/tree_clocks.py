@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import msgspec
 
-from actors.chronicles import Standing
 from actors.clocks import MasterClock
 from actors.core.kernel.commands import STATE_BYTES_MAX, Boundary, ForkGames, Reply, RevertGame
 from actors.core.kernel.domains import encoded_cut
@@ -20,6 +19,7 @@ from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import BRANCH_CHARACTERS_MAX, is_branch_name
 from actors.core.kernel.tables import restore_tables
 from actors.headless import Headless
+from actors.keyframes import Standing
 from actors.pasts import PastChronicle, checked_branch, standing_at
 from actors.vaults.checks import NOTE_CHARACTERS_MAX
 from actors.vaults.records import (

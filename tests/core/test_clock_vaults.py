@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_clock_recovery import Story, opened
 
-import actors.chronicles
+import actors.keyframes
 from actors.clocks import FOREVER, MARK_AHEAD_CONTROL_TICKS, MasterClock, Pace
 from actors.core.kernel import sequencing
 from actors.core.kernel.codec import encode
@@ -133,7 +133,7 @@ def test_a_clock_that_is_closed_does_not_wait_for_a_vault_that_is_away(path, mon
 
 
 def test_a_successor_lives_to_where_anybody_may_have_seen(path, monkeypatch) -> None:
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 1e9)
+    monkeypatch.setattr(actors.keyframes, "KEYFRAME_AFTER_WORK_S", 1e9)
     first = opened(path)
     Story(first).register("a", shouts=True)
     first.advance_to(21)

@@ -206,7 +206,7 @@ MUTATIONS = (
     _of_clocks("an old clock writes", JOURNALS, _FENCED + "            heads", "            heads"),
     _of_clocks("an old clock answers what writes nothing", CHRONICLES, "            self.check()\n            return\n", "            return\n"),
     _of_clocks("a vault that is away is the end", CLOCKS, "                    if self._closed or time.monotonic() - self._writing_since > VAULT_PATIENCE_S:\n", "                    if True:\n"),
-    _of_clocks("what was sealed is sealed again", CHRONICLES, "        self._written, self._balances = fresh[-1].position, []\n        journal.clear()\n", ""),
+    _of_clocks("what was sealed is sealed again", CHRONICLES, "        self._written, self._writer.balances = fresh[-1].position, []\n        journal.clear()\n", ""),
 )  # fmt: skip
 """Every one is a mistake that somebody could make; none of them only slows the clock down. (An old clock's keyframe is of a
 boundary that its successor has lived to as well, and a damaged one is passed over: `tests/vaults` has those.)"""
