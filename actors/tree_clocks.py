@@ -314,7 +314,7 @@ class TreeClock(MasterClock):
 
     def _mark_present(self) -> None:
         """Nobody has seen this branch further than here, so that its end is where it is left."""
-        self._mark(self._sequencer.control_tick)
+        self._marks.mark(self._sequencer.control_tick)
 
     def _end_here(self) -> None:
         """Writes the present branch down whole, to its end: what it came to must be known to whoever lives it again.
@@ -351,7 +351,7 @@ class TreeClock(MasterClock):
                 raise self._broken_off() from None
             raise
         now = self._sequencer.control_tick
-        self._marked = now
+        self._marks.reached = now
         self._elapsed_total_ms *= now / max(1, before.control_tick)
         self._propagated = 0
         self._note_ledger()

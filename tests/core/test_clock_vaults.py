@@ -11,11 +11,13 @@ import pytest
 from test_clock_recovery import Story, opened
 
 import actors.keyframes
-from actors.clocks import FOREVER, MARK_AHEAD_CONTROL_TICKS, MasterClock, Pace
+from actors.clock_messages import FOREVER, Pace
+from actors.clocks import MasterClock
 from actors.core.kernel import sequencing
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import QueueEvent
 from actors.core.kernel.errors import EngineError, EventRefusedError, SoulfraError, UnreachableVaultError, VaultError
+from actors.marks import MARK_AHEAD_CONTROL_TICKS
 
 
 @pytest.fixture

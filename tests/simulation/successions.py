@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import actors.clocks
+import actors.command_rounds
 import actors.keyframes
 from actors.core.kernel.commands import ClockCommand, RegisterGame, Reply, RestartGame
 from actors.core.kernel.effects import T
@@ -70,6 +71,7 @@ class StormySuccession(Succession):
         time = SimpleNamespace(monotonic=self._now_s, perf_counter=self._now_s, sleep=self._sleep)
         changed: list[tuple[Any, str, Any]] = [
             (actors.clocks, "time", time),
+            (actors.command_rounds, "time", time),
             (actors.keyframes, "time", time),
             (actors.keyframes, "threading", SimpleNamespace(Thread=LateThread)),
             (actors.keyframes, "KEYFRAME_AFTER_WORK_S", self.plan.keyframe_interval_s),
