@@ -1,28 +1,24 @@
 """What one clock writes into its vault, and how it finds its place when it takes over from another.
 
-The journal is written before an answer leaves, one transaction for all commands of a boundary. Keyframes are written by
-a thread of their own while the world runs on; they only shorten the way back.
+The journal is written before an answer leaves, one transaction for all commands of a boundary; keyframes are written
+meanwhile, see `keyframes.py`.
 """
 
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from actors.core.kernel.commands import Boundary, JournalEntry
-from actors.core.kernel.errors import DamagedVaultError, EngineError, SoulfraError
-from actors.core.kernel.keeping import KeptTable
+from actors.core.kernel.errors import DamagedVaultError, EngineError
 from actors.core.kernel.settings import Settings
-from actors.core.kernel.states import borders_of
 from actors.core.kernel.ticking import TickRecord
 from actors.fingerprints import changes, fingerprint
-from actors.listings import Lister
+from actors.journal_rows import ORDERS, entries_in, row_of
+from actors.keyframes import KeyframeWriter, Standing, standing_of
 from actors.requests import Asked
 from actors.vaults.records import (
     DONE,
     EVERYTHING,
-    INTERVAL,
     Audit,
     Balance,
     Branch,
@@ -31,30 +27,13 @@ from actors.vaults.records import (
     JournalRow,
     Keyframe,
     Snapshot,
-    Stretch,
-    head_of,
     path_of,
 )
 from actors.vaults.vaults import Vault, open_vault
 
-KEYFRAME_AFTER_WORK_S = 0.8
-"""How much the clock may have lived since the last keyframe, in seconds of its control ticks: who takes over, or looks at
-the past, repeats about as much."""
-KEYFRAME_OF_TEMPORARY_AFTER_WORK_S = 5.0
-"""The same where nobody will look at the past, for the vault goes with its clock."""
-KEYFRAME_SHARE = 20
-"""Writing keyframes may take one part in so many of the time."""
-TABLES = "clock"
-ORDERS = "@orders"
-"""The branch of a vault's journal with what was decided about running and standing; no part of any history."""
-MEMBER_PREFIX, STATE_PREFIX = "member ", "state "
-"""Documents of a keyframe: what is kept of a member, and its checkpoint's state, which is the large part."""
-
 NO_CHAINS = Chains(0, b"")
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_entry = msgspec.msgpack.Decoder(JournalEntry).decode
-_decode_kept = msgspec.msgpack.Decoder(KeptTable).decode
 
 
 class Founding(msgspec.Struct, frozen=True):
@@ -62,29 +41,6 @@ class Founding(msgspec.Struct, frozen=True):
 
     settings: Settings
     realm_paths: tuple[str, ...] = ()
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """A boundary written down: the clock's tables, and what is kept of every member."""
-
-    tables: bytes
-    members: dict[str, KeptTable]
-
-
-class Lived:
-    """The digest chain after each control tick since a first one; a clock that idles lives thousands of them a second."""
-
-    def __init__(self, first_tick: int, heads: bytearray | None = None) -> None:
-        self.first_tick = first_tick
-        self.heads = bytearray() if heads is None else heads
-
-
-class Owed(msgspec.Struct, frozen=True):
-    """What a keyframe that could not be written would have brought along."""
-
-    lived: dict[int, Chains] = {}
-    taken: list[Snapshot] = []
-    balances: list[Balance] = []
 
 
 class Chronicle:
@@ -109,27 +65,19 @@ class Chronicle:
 
     def __init__(self, vault: Vault | None, name: str, founding: Founding, *, temporary: bool = False) -> None:
         self._vault = self._reads = vault
-        self._temporary = temporary
         self.name = self._name = name
         self.epoch, self.founding, self.resumes = 1, founding, False
         self._written = self._orders = 0
-        self._worked_s = self._keyframe_took_s = 0.0
-        self._lived: dict[int, Lived] = {}
-        self._taken: list[Snapshot] = []
-        self._owed = Owed()
         self._ledger: dict[str, int] = {}
-        self._balances: list[Balance] = []
-        self._lister = Lister()
         self._audits: list[Audit] = []
         self._recorded: tuple[str, int, Chains] = ("", EVERYTHING, NO_CHAINS)
         self._limits, self._paths = founding.settings, founding.realm_paths
-        self._keyframe_writer: threading.Thread | None = None
-        self._keyframe_error = ""
         self._damage: tuple[str, ...] = ()
         if vault is not None:
             opened = vault.begin_epoch(name, _encode(founding))
             self.epoch, self.resumes = opened.epoch, not opened.created
             self.founding = _read_founding(opened.founding, vault.where)
+        self._writer = KeyframeWriter(vault, name, self.epoch, self._limits, temporary=temporary)
         self._follow((vault.head(name) if vault is not None else "") or self.founding.settings.branch)
 
     def _follow(self, branch: str, known: Sequence[Branch] | None = None) -> None:
@@ -141,8 +89,9 @@ class Chronicle:
             )
         self.branch = branch
         self.path = path_of(tree, branch)
-        self._lived, self._owed, self._recorded = {}, Owed(), ("", EVERYTHING, NO_CHAINS)
-        self._ledger, self._balances = {}, []
+        self._recorded = ("", EVERYTHING, NO_CHAINS)
+        self._ledger = {}
+        self._writer.forget()
 
     @property
     def settings(self) -> Settings:
@@ -187,7 +136,7 @@ class Chronicle:
     @property
     def notices(self) -> tuple[str, ...]:
         """What people should know of the vault while the clock goes on."""
-        error = self._keyframe_error
+        error = self._writer.error
         return (*self._damage, *((f"keyframes cannot be written: {error}",) if error else ()))
 
     def check_written(self) -> None:
@@ -196,9 +145,9 @@ class Chronicle:
         Raises:
             EngineError: it could not.
         """
-        if self._keyframe_error:
+        if error := self._writer.error:
             raise EngineError(
-                f"branch {self.branch!r} cannot be written down whole ({self._keyframe_error.rstrip('.')}), so it is not left; "
+                f"branch {self.branch!r} cannot be written down whole ({error.rstrip('.')}), so it is not left; "
                 "nothing has changed."
             )
 
@@ -247,10 +196,7 @@ class Chronicle:
         """
         if self._vault is None:
             return []
-        self.finish()
-        if taken := self._owed.taken + self._taken:
-            self._vault.take_snapshots(self._name, self.epoch, taken, self._limits.interval_snapshots_max)
-            self._owed, self._taken = msgspec.structs.replace(self._owed, taken=[]), []
+        self._writer.write_snapshots()
         return self._vault.snapshots(self._name)
 
     def leave(self, branch: Branch, asked: Asked | None = None) -> Branch:
@@ -369,10 +315,10 @@ class Chronicle:
         if not fresh and not self._audits:
             self.check()
             return
-        rows = [self._row(entry) for entry in fresh]
-        self._vault.append(self._name, self.epoch, rows, self._balances, self._audits)
+        rows = [row_of(self.branch, entry) for entry in fresh]
+        self._vault.append(self._name, self.epoch, rows, self._writer.balances, self._audits)
         self._written = fresh[-1].position if fresh else self._written
-        self._balances, self._audits = [], []
+        self._writer.balances, self._audits = [], []
         journal.clear()
 
     def tell(self, asked: Asked, boundary: Boundary, outcome: str = DONE) -> None:
@@ -392,19 +338,8 @@ class Chronicle:
         tick, position = boundary.instant
         for quantity in sorted(ledger.keys() | self._ledger.keys()):
             if (now := ledger.get(quantity, 0)) != self._ledger.get(quantity, 0):
-                self._balances.append(Balance(self.branch, quantity, tick, position, now))
+                self._writer.balances.append(Balance(self.branch, quantity, tick, position, now))
         self._ledger = dict(ledger)
-
-    def _row(self, entry: JournalEntry) -> JournalRow:
-        command, decision = entry.command, entry.decision
-        if command is None:
-            kind, subject = "decision", "" if decision is None else decision.member_id
-        else:
-            kind = type(command).__name__
-            subject = str(getattr(command, "member_id", "") or getattr(command, "realm_id", ""))
-        return JournalRow(
-            self.branch, entry.position, entry.control_tick, entry.command_id, kind, subject, _encode(entry)
-        )
 
     def note(self, record: TickRecord, position: int, worked_s: float) -> None:
         """Takes in what a control tick came to; it is written down with the next keyframe.
@@ -416,30 +351,13 @@ class Chronicle:
         """
         if self._vault is None:
             return
-        self._worked_s += worked_s
-        tick = record.control_tick_id
-        if tick <= self.left_at:  # lived again on the way to where it left
-            return
-        for domain, chain in ((EVERYTHING, record.chain), *record.domains.items()):
-            lived = self._lived.get(domain)
-            if lived is None:
-                lived = self._lived[domain] = Lived(tick)
-            lived.heads += head_of(chain)
-        interval = self._limits.snapshot_interval_control_ticks
-        if interval and tick % interval == 0:
-            reason = f"every {interval} control ticks"
-            name = f"{self.branch}@{tick}"
-            self._taken.append(Snapshot(name, self.branch, tick, position, record.digest.hex(), reason, INTERVAL))
+        self._writer.worked_s += worked_s
+        if record.control_tick_id > self.left_at:  # else it was lived again on the way to where it left
+            self._writer.note(record, self.branch, position)
 
     def keyframe_is_due(self) -> bool:
         """Whether somebody should offer a keyframe now."""
-        writer = self._keyframe_writer
-        after_s = KEYFRAME_OF_TEMPORARY_AFTER_WORK_S if self._temporary else KEYFRAME_AFTER_WORK_S
-        return (
-            self._vault is not None
-            and self._worked_s >= max(after_s, KEYFRAME_SHARE * self._keyframe_took_s)
-            and (writer is None or not writer.is_alive())
-        )
+        return self._writer.is_due()
 
     def write_keyframe(self, boundary: Boundary, stand: Callable[[], Standing]) -> None:
         """Writes a boundary down, in the background.
@@ -455,39 +373,7 @@ class Chronicle:
             raise EngineError(
                 f"a keyframe of journal position {boundary.position} cannot be written: {self._written} is durable."
             )
-        begun = time.monotonic()
-        standing = stand()
-        owed = self._owed
-        for domain, one in owed.lived.items():
-            later = self._lived.get(domain)
-            self._lived[domain] = Lived(one.first_tick, bytearray(one.chains) + (later.heads if later else b""))
-        lived = {domain: Chains(one.first_tick, bytes(one.heads)) for domain, one in self._lived.items()}
-        owed = Owed(lived, owed.taken + self._taken, owed.balances + self._balances)
-        self._taken, self._balances, self._lived, self._worked_s, self._owed = [], [], {}, 0.0, Owed()
-        self._keyframe_writer = threading.Thread(
-            target=self._save, args=(boundary, standing, owed, begun), name="soulfra-keyframe", daemon=True
-        )
-        self._keyframe_writer.start()
-
-    def _save(self, boundary: Boundary, standing: Standing, owed: Owed, begun: float) -> None:
-        keyframe, borders = keyframe_of(boundary, standing)
-        try:
-            if self._vault is not None:
-                if owed.taken:
-                    most = self._limits.interval_snapshots_max
-                    self._vault.take_snapshots(self._name, self.epoch, owed.taken, most)
-                    owed = msgspec.structs.replace(owed, taken=[])
-                if owed.balances:
-                    self._vault.append(self._name, self.epoch, [], owed.balances)
-                    owed = msgspec.structs.replace(owed, balances=[])
-                listings = self._lister.listings(boundary.control_tick, standing.members)
-                self._vault.save_keyframe(
-                    self._name, self.epoch, keyframe, borders, owed.lived, self._limits.keyframes_max, listings
-                )
-            self._keyframe_error = ""
-        except SoulfraError as error:  # history is whole without it
-            self._keyframe_error, self._owed = error.message, owed
-        self._keyframe_took_s = time.monotonic() - begun
+        self._writer.write(boundary, stand)
 
     # --------------------------------------------------------------------------------------------------- reading
 
@@ -504,15 +390,7 @@ class Chronicle:
                 break
         since = "its birth" if keyframe is None else f"control tick {keyframe.control_tick}"
         self._damage = tuple(f"{what} Its history was lived again since {since}." for what in damaged)
-        if keyframe is None:
-            return None
-        documents = keyframe.documents
-        members = {
-            name.removeprefix(MEMBER_PREFIX): _kept(document, documents.get(STATE_PREFIX + name[len(MEMBER_PREFIX) :]))
-            for name, document in documents.items()
-            if name.startswith(MEMBER_PREFIX)
-        }
-        return Standing(documents[TABLES], members)
+        return None if keyframe is None else standing_of(keyframe)
 
     def recorded_chain(self, control_tick: int, domain: int = EVERYTHING) -> bytes:
         """The head of the digest chain after a control tick of this history; empty if it is not written down.
@@ -564,9 +442,7 @@ class Chronicle:
 
     def finish(self) -> None:
         """Waits for the keyframe that is being written."""
-        writer = self._keyframe_writer
-        if writer is not None:
-            writer.join()
+        self._writer.finish()
 
     def close(self) -> None:
         """Waits for what is being written."""
@@ -575,72 +451,8 @@ class Chronicle:
             self._vault.close()
 
 
-def keyframe_of(boundary: Boundary, standing: Standing) -> tuple[Keyframe, dict[str, list[int]]]:
-    """A boundary as a keyframe, and where to cut its documents."""
-    documents, borders = {TABLES: standing.tables}, {}
-    for member_id, kept in standing.members.items():
-        if (checkpoint := kept.checkpoint) is not None:
-            name, state = STATE_PREFIX + member_id, checkpoint.document
-            documents[name], borders[name] = state, borders_of(state)
-            kept = msgspec.structs.replace(kept, checkpoint=msgspec.structs.replace(checkpoint, document=b""))
-        documents[MEMBER_PREFIX + member_id] = _encode(kept)
-    return Keyframe(boundary.branch, boundary.control_tick, boundary.position, documents), borders
-
-
 def _told(asked: Asked | None, boundary: Boundary) -> list[Audit]:
     return [] if asked is None else [asked.told(boundary)]
-
-
-def entries_in(vault: Vault, name: str, path: Sequence[Stretch], after: int = 0) -> Iterator[JournalEntry]:
-    """The journal of a history after a position.
-
-    Args:
-        vault: where.
-        name: of the multiverse.
-        path: of which branches' parts the history consists.
-        after: the position.
-
-    Raises:
-        DamagedVaultError: rows are missing.
-        VaultError: it cannot be read.
-    """
-    reached = after
-    for stretch in path:
-        last = None if stretch.until is None else stretch.until[1]
-        if last is not None and last <= reached:
-            continue
-        for row in vault.rows(name, stretch.branch, reached):
-            if last is not None and row.position > last:
-                break
-            reached = row.position
-            try:
-                entry = _decode_entry(row.payload)
-            except msgspec.MsgspecError as error:
-                raise DamagedVaultError(
-                    f"{vault.where}: the journal of branch {stretch.branch!r} of {name!r} cannot be read at position "
-                    f"{row.position}: {error}. Restore a copy."
-                ) from None
-            yield entry
-        if last is not None and reached < last:
-            raise DamagedVaultError(
-                f"{vault.where}: the journal of branch {stretch.branch!r} of {name!r} ends at position {reached}, and "
-                f"history that left it goes on after {last}; rows are missing. Restore a copy."
-            )
-
-
-def is_readable(row: JournalRow) -> bool:
-    """Whether a row of the journal is one of ours."""
-    try:
-        return row.branch == ORDERS or bool(_decode_entry(row.payload))
-    except msgspec.MsgspecError:
-        return False
-
-
-def _kept(document: bytes, state: bytes | None) -> KeptTable:
-    kept = _decode_kept(document)
-    if state is None or kept.checkpoint is None:
-        return kept
-    return msgspec.structs.replace(kept, checkpoint=msgspec.structs.replace(kept.checkpoint, document=state))
 
 
 def founding_in(vault: str, name: str) -> Founding | None:

@@ -1,38 +1,45 @@
 """The master clock: drives the sequencer's scripts over a lane, keeps the pace, and answers while it runs.
 
-One thread at a time has the clock's turn. A run holds it from its first control tick to its last and lets the queued
-commands in at every boundary; while no run holds it, whoever brings a command carries it out at once.
+A run holds the clock's turn from its first control tick to its last and lets the queued commands in at every boundary;
+while no run holds it, whoever brings a command carries it out at once. See `command_rounds.py`.
 """
 
 import contextlib
-import math
 import os
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from typing import Any
 
 import msgspec
 
-from actors.chronicles import Chronicle, Standing, no_chronicle
+from actors.chronicles import Chronicle, no_chronicle
+from actors.clock_messages import (
+    AS_FAST_AS_IT_CAN,
+    CLOCK,
+    FAST,
+    FOREVER,
+    REALTIME,
+    SET_UP,
+    STAND,
+    About,
+    Metrics,
+    Pace,
+    Status,
+)
+from actors.command_rounds import CommandRounds
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.cascades import Cascades
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, Reply
 from actors.core.kernel.digests import NO_DIGEST
-from actors.core.kernel.effects import Script, T
 from actors.core.kernel.errors import (
-    CallerError,
     CommandRefusedError,
-    EngineError,
     SoulfraError,
     StaleEpochError,
-    UnreachableVaultError,
     VaultError,
-    error_from,
     told,
 )
 from actors.core.kernel.events import Trace
@@ -41,11 +48,14 @@ from actors.core.kernel.games import HOME, PAUSED, RUNNING, SYNCING
 from actors.core.kernel.keeping import Recovery
 from actors.core.kernel.lanes import Lane
 from actors.core.kernel.sequencing import Sequencer
-from actors.core.kernel.settings import SEED_MAX, Settings
+from actors.core.kernel.settings import Settings
 from actors.core.kernel.tables import tables_of
 from actors.core.kernel.ticking import TickRecord
 from actors.core.kernel.windows import control_ticks_script
+from actors.keyframes import Standing
 from actors.logbooks import Logbook, Row
+from actors.marks import Marks
+from actors.readings import audit_of, dead_letters_of, described, members_of
 from actors.replays import REGISTRY, Replay
 from actors.requests import asked_by
 from actors.schedules import Lateness, Schedule
@@ -53,106 +63,17 @@ from actors.vaults.records import DONE
 
 METRICS_KEPT_MAX = 100_000
 """Of one run, for whoever waits for its end."""
-FOREVER = SEED_MAX
-"""The control tick that a run without a bound goes to."""
-STAND, SET_UP, REALTIME, AS_FAST_AS_IT_CAN = "stand", "set up", "realtime", "fast"
-"""Orders to a clock. They hold for its successors, too."""
-CLOCK = "@clock"
-"""What the clock itself is called among those that were brought back."""
-COMMANDS_PER_ROUND_MAX = 1_000
-"""Commands that share one transaction; more wait for the next one."""
 DESCRIBE_INTERVAL_S = 0.02
 """How old the description of a clock that runs may be; making one costs microseconds a realm."""
 TEND_INTERVAL_S = 0.05
 """How often a clock that stands looks after its hosts."""
 LOOK_AFTER_INTERVAL_S = 1.0
 """How often a clock looks after its ground: whether another clock has taken over, whether nodes are to be left."""
-VAULT_PATIENCE_S = 60.0
-"""How long a clock waits for a vault's server that has gone away before it breaks off; a restart takes seconds."""
-VAULT_RETRY_S = 0.25
-MARK_AHEAD_S, MARK_AHEAD_CONTROL_TICKS = 2.0, 1_000
-"""How far ahead of a run it is written down that history may be seen, in real time and without."""
 WAITING_SAYS_SO_AFTER_S = 0.5
 """A clock that waits explains itself within a second; half of it is for asking."""
 
 
-class Pace(msgspec.Struct, frozen=True):
-    """How fast a run goes.
-
-    Attributes:
-        realtime: one control tick takes its simulated time on the wall; otherwise as fast as it can.
-    """
-
-    realtime: bool = False
-
-
-FAST = Pace()
-
-
-class Metrics(msgspec.Struct, frozen=True):
-    """Metrics of one control tick. Source: seed 002, `execute_control_tick`."""
-
-    control_tick_id: int
-    games_synced: int
-    events_propagated: int
-    elapsed_ms: float
-
-
-class Status(msgspec.Struct, frozen=True):
-    """How the clock stands; asked at any time, never waits.
-
-    Attributes:
-        boundary: the last boundary.
-        running: whether a run holds the clock.
-        state: what `get_multiverse_state` shows.
-        recent_events_propagated: deliveries in the last control tick.
-        lateness: of the present or the last run in real time.
-        waiting: who or what the clock waits for, in plain words; empty if it does not.
-        chain: the digest chain so far, hexadecimal.
-        epoch: which clock of this multiverse this is, counted from 1.
-        trouble: why the clock cannot go on; "" if it can.
-        notices: what people should know while it goes on.
-    """
-
-    boundary: Boundary
-    running: bool
-    state: dict[str, Any]
-    recent_events_propagated: int
-    lateness: Lateness
-    waiting: tuple[str, ...]
-    chain: str
-    epoch: int = 1
-    trouble: str = ""
-    notices: tuple[str, ...] = ()
-
-
-class About(msgspec.Struct, frozen=True):
-    """What does not change while a clock lives.
-
-    Attributes:
-        name: of the multiverse.
-        settings: what it was founded with.
-        lane: how its members are reached.
-        vault: what the vault is called, without secrets; "" without one.
-        durability: in plain words, what survives what.
-        resumed: whether it went on from history that was there.
-        order: what it was last told to do: one of the paces, `STAND`, `SET_UP`; "" if nothing yet.
-        process_id: of the clock.
-        node: where it lives.
-    """
-
-    name: str
-    settings: Settings
-    lane: str
-    vault: str
-    durability: str
-    resumed: bool
-    order: str
-    process_id: int
-    node: str
-
-
-class MasterClock:
+class MasterClock(CommandRounds):
     """The clock, on whatever lane.
 
     Args:
@@ -169,29 +90,22 @@ class MasterClock:
     def __init__(
         self, settings: Settings, lane: Lane, hosts: int = 0, chronicle: Callable[[], Chronicle] | None = None
     ) -> None:
+        nowhere = no_chronicle(settings)
         self._lane = lane
-        self._fleet = Fleet(settings, lane)
+        super().__init__(Sequencer(settings, nowhere.epoch), Fleet(settings, lane), nowhere)
         self._fleet.prepare(hosts)
         self._open_chronicle = chronicle
-        self._chronicle = no_chronicle(settings)
-        self._sequencer = Sequencer(settings, self._chronicle.epoch)
-        self._turn = threading.Lock()
-        self._queue: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._guard = threading.Lock()
         self._run: threading.Event | None = None  # ends the run that is under way or waits for its turn
-        self._closed = self._ticking = self._paused = False
-        self._broken = self._unable = self._taking_up = self._vault_says = ""
-        self._writing_since = 0.0
-        self._marked = 0
-        self._marker: threading.Thread | None = None
-        self._unable_code = EngineError.code
+        self._ticking = self._paused = False
+        self._taking_up = ""
+        self._marks = Marks(nowhere, self._insist)
         self._stands = threading.Event()
         self._looked_after_at = time.monotonic()
         self._logbook = Logbook(settings.logbook_bytes_max)
         self._propagated = 0
         self._elapsed_total_ms = self._described_at = 0.0
         self._schedule: Schedule | None = None
-        self._keeps = True
         self._ordered = ""
         self._state = self._describe()
         self._turn.acquire()  # given back when it stands
@@ -209,6 +123,7 @@ class MasterClock:
                 self._taking_up = "opening its vault"
                 self._chronicle = self._open_chronicle()
                 self._sequencer = Sequencer(self._chronicle.settings, self._chronicle.epoch)
+                self._marks = Marks(self._chronicle, self._insist)
             self._ordered = self._chronicle.standing_order()
             if self._chronicle.resumes:
                 self._resume()
@@ -232,10 +147,6 @@ class MasterClock:
             self._fleet.close()
         elif self._lane.hosts_may_die:
             threading.Thread(target=self._tend, name="soulfra-tend", daemon=True).start()
-
-    def _check_able(self) -> None:
-        if self._unable:
-            raise error_from(self._unable_code, self._unable)
 
     # -------------------------------------------------------------------------------------------------- commands
 
@@ -262,84 +173,6 @@ class MasterClock:
 
     def _note_ledger(self) -> None:
         self._chronicle.balance(self._sequencer.boundary, self._sequencer.totals.ledger)
-
-    def _at_boundary(self, action: Callable[[], T]) -> T:
-        """Does something at a boundary: at once if the clock stands, else when the tick under way is over."""
-        future: Future[T] = Future()
-        self._queue.append((action, future))
-        self._drain_if_idle()
-        return future.result()
-
-    def _drain_if_idle(self) -> None:
-        while self._queue and self._turn.acquire(blocking=False):
-            try:
-                self._drain()
-            finally:
-                self._turn.release()
-
-    def _drain(self) -> None:
-        """One command round: what waits is done, what it wrote is made durable, and only then the answers leave."""
-        done: list[tuple[Future[Any], Any, BaseException | None]] = []
-        whole = not self._broken  # what has broken off before carries nothing out, and can be looked at
-        while self._queue and len(done) < COMMANDS_PER_ROUND_MAX:
-            action, future = self._queue.popleft()
-            try:
-                self._check_open()
-                done.append((future, action(), None))
-            except BaseException as error:
-                done.append((future, None, error))
-                if not isinstance(error, Exception):
-                    break
-        broke = whole and bool(self._broken)
-        lost = (self._seal() if whole else self._overtaken()) if done else None
-        for future, result, failure in done:
-            if failure is None and lost is None:
-                future.set_result(result)
-            else:
-                future.set_exception(failure if broke and failure is not None else lost or failure)
-        for _, _, failure in done:
-            if failure is not None and not isinstance(failure, Exception):
-                raise failure
-
-    def _seal(self) -> SoulfraError | None:
-        """Makes durable what was decided. What goes wrong there is the end of this clock: it may not answer any more."""
-        return None if self._unable else self._insist(lambda: self._chronicle.seal(self._sequencer.journal))
-
-    def _overtaken(self) -> SoulfraError | None:
-        try:
-            self._chronicle.check()
-        except SoulfraError as error:
-            return error
-        return None
-
-    def _insist(self, write: Callable[[], None]) -> SoulfraError | None:
-        """Writes to the vault, if need be when it can be had again. What goes wrong is the end of this clock."""
-        if self._broken:
-            return self._broken_off()
-        self._writing_since = time.monotonic()
-        try:
-            while True:
-                try:
-                    write()
-                except UnreachableVaultError as error:  # nothing was written; it may come back
-                    if self._closed or time.monotonic() - self._writing_since > VAULT_PATIENCE_S:
-                        return self._break_off(error)
-                    self._vault_says = error.message
-                    time.sleep(VAULT_RETRY_S)
-                except CallerError as error:  # nothing was written, and nobody is lost
-                    return error
-                except SoulfraError as error:
-                    return self._break_off(error)
-                else:
-                    return None
-        finally:
-            self._writing_since, self._vault_says = 0.0, ""
-
-    def _break_off(self, error: SoulfraError) -> SoulfraError:
-        self._broken = error.message.rstrip(".")
-        if isinstance(error, StaleEpochError):
-            self._fleet.close()  # its hosts are of no use to anybody any more
-        return error
 
     def _look_after(self) -> None:
         """Now and then, at a boundary: has another clock taken over, and does the ground hold?
@@ -414,7 +247,7 @@ class MasterClock:
             self._taking_up, first = doing, self._sequencer.control_tick
 
         replay.take_up(self._chronicle, say)
-        self._marked = self._chronicle.marked()
+        self._marks.reached = self._chronicle.marked()
         elapsed_ms = (time.monotonic() - begun) * 1e3
         lived = self._sequencer.control_tick - first
         self._fleet.recoveries.append(Recovery(CLOCK, self._sequencer.control_tick, RESTARTED, elapsed_ms, lived))
@@ -433,25 +266,6 @@ class MasterClock:
         self._stands.wait()
         self._check_able()
         return self._sequencer.boundary
-
-    def _check_open(self) -> None:
-        self._check_able()
-        if self._closed:
-            raise EngineError("the clock is closed; make a new multiverse.")
-
-    def _check_whole(self) -> None:
-        if self._broken:
-            raise self._broken_off()
-
-    def _broken_off(self) -> EngineError:
-        what = (
-            "Take it down and bring it up again: it goes on where its vault ends."
-            if self._chronicle.remembers and self._keeps
-            else "What was under way then is lost, so it cannot go on. Make a new multiverse."
-        )
-        return EngineError(
-            f"the clock broke off after control tick {self._sequencer.control_tick}: {self._broken}. {what}"
-        )
 
     def digest(self) -> str:
         """The digest of the present boundary, commands included, hexadecimal."""
@@ -519,7 +333,7 @@ class MasterClock:
                     self._run_to(control_tick, pace, stop, metrics)
                     if (lost := self._seal()) is not None:
                         raise lost
-                    self._mark(self._sequencer.control_tick)
+                    self._marks.mark(self._sequencer.control_tick)
                 finally:
                     self._run = None  # before the turn is given on, so that whoever has it next may begin a run
                     self._state = self._describe()
@@ -570,7 +384,8 @@ class MasterClock:
                 schedule.wait(stop)
                 if stop.is_set():
                     break
-            lived = self._tick(self._visible(control_tick, pace) - self._sequencer.control_tick)
+            now = self._sequencer.control_tick
+            lived = self._tick(self._marks.visible(now, control_tick, pace) - now)
             metrics.extend(lived)
             if schedule is not None:
                 schedule.pass_over(len(lived) - 1)
@@ -578,43 +393,6 @@ class MasterClock:
             self._look_after()
         if schedule is not None:
             schedule.rest()
-
-    # ------------------------------------------------------------------------------------------------------ marks
-
-    def _visible(self, control_tick: int, pace: Pace) -> int:
-        """How far towards a control tick this run may live now: nobody may see what a successor would not live to."""
-        now = self._sequencer.control_tick
-        if not self._chronicle.remembers:
-            return control_tick
-        tick_s = self._sequencer.settings.control_tick_ms / 1e3
-        ahead = math.ceil(MARK_AHEAD_S / tick_s) if pace.realtime else MARK_AHEAD_CONTROL_TICKS
-        limit = min(control_tick, now + ahead)
-        if self._marked <= now:
-            self._mark(limit)
-        elif 2 * (limit - self._marked) >= ahead and self._marker is None:
-            self._marker = threading.Thread(target=self._mark_ahead, args=(limit,), name="soulfra-mark", daemon=True)
-            self._marker.start()
-        return min(control_tick, self._marked)
-
-    def _mark_ahead(self, control_tick: int) -> None:
-        """Raises the mark while the clock ticks on; what goes wrong, the next one that is waited for will say."""
-        with contextlib.suppress(SoulfraError):
-            self._chronicle.mark(control_tick)
-            self._marked = control_tick
-        self._marker = None
-
-    def _mark(self, control_tick: int) -> None:
-        """Makes durable how far this history may be seen.
-
-        Raises:
-            SoulfraError: it could not be; the clock has broken off.
-        """
-        if (marker := self._marker) is not None:
-            marker.join()
-        if self._chronicle.remembers and control_tick != self._marked:
-            if (lost := self._insist(lambda: self._chronicle.mark(control_tick))) is not None:
-                raise lost
-            self._marked = control_tick
 
     def _due_times(self, pace: Pace) -> Schedule | None:
         """Due times for a run: those of the run before it if that ended just now, so that commands cost no drift."""
@@ -682,13 +460,6 @@ class MasterClock:
             self._elapsed_total_ms += elapsed_ms
             metrics.append(Metrics(record.control_tick_id, record.games_synced, record.events_propagated, elapsed_ms))
         return metrics
-
-    def _perform(self, script: Script[T]) -> T:
-        try:
-            return self._fleet.carry_out(script)
-        except BaseException as error:  # half of it is done, and nobody knows which half: no boundary to go on from
-            self._broken = f"{type(error).__name__}: {error}".rstrip(": .")
-            raise
 
     # ------------------------------------------------------------------------------------------------------ reads
 
@@ -759,42 +530,7 @@ class MasterClock:
     def _describe(self) -> dict[str, Any]:
         """What readers see of this boundary. Made at the boundary, so that reading never waits and never sees half."""
         self._described_at = time.monotonic()
-        sequencer = self._sequencer
-        totals, settings = sequencer.totals, sequencer.settings
-        synced = sequencer.control_tick
-        delivered = totals.events_propagated
-        return {
-            "boundary": sequencer.boundary,
-            "control_tick_id": sequencer.control_tick,
-            "games": [
-                {
-                    "realm_id": realm_id,
-                    "state": seated.state,
-                    "stat7_key": seated.registration.stat7_key if seated.registration is not None else "",
-                    "kind": seated.contract.kind,
-                    "recovery": seated.contract.recovery,
-                    "notes": seated.contract.notes,
-                    "local_tick": seated.local_tick,
-                    "period": seated.period,
-                    "role": seated.role,
-                    "fork": seated.domain,
-                    "measures": seated.measures,
-                    "digest": seated.digest.hex(),
-                    "error": "" if seated.error is None else seated.error.message,
-                    "traceback": "" if seated.error is None else seated.error.traceback,
-                }
-                for realm_id, seated in sequencer.games.items()
-            ],
-            "pending_events": sum(post.pending() for post in sequencer.posts.values()),
-            "events_propagated": delivered,
-            "dead_letters": sum(post.dead_letters_count for post in sequencer.posts.values()),
-            "cascades_cut": totals.cascades_cut,
-            "mean_sync_ms": self._elapsed_total_ms / synced if synced else 0.0,
-            "mean_event_latency_ms": (
-                totals.latency_control_ticks / delivered * settings.control_tick_ms if delivered else 0.0
-            ),
-            "digest_chain": sequencer.chain.hex(),
-        }
+        return described(self._sequencer, self._elapsed_total_ms)
 
     def query(self, member_id: str, verb: str, arguments: Mapping[str, Plain]) -> Plain:
         """Asks a member's published view."""
@@ -816,21 +552,7 @@ class MasterClock:
 
     def dead_letters(self) -> list[dict[str, Plain]]:
         """Dead letters that are kept whole."""
-        return self._at_boundary(
-            lambda: [
-                {
-                    "event_id": letter.event.event_id,
-                    "source": letter.event.source,
-                    "target": letter.target,
-                    "event_type": letter.event.event_type,
-                    "control_tick_id": letter.control_tick,
-                    "reason": letter.reason,
-                    "fork": domain,
-                }
-                for domain, post in self._sequencer.posts.items()
-                for letter in post.dead_letters
-            ]
-        )
+        return self._at_boundary(lambda: dead_letters_of(self._sequencer))
 
     def cascade(self, event_id: str, fork: int = HOME) -> list[Trace]:
         """The cascade an event belongs to, within a fork or outside of all."""
@@ -843,12 +565,7 @@ class MasterClock:
 
     def audit(self) -> dict[str, Any]:
         """Totals since the beginning: deliveries by type, and for each conserved quantity what is and what should be."""
-        return self._at_boundary(
-            lambda: {
-                "delivered_by_type": dict(sorted(self._sequencer.totals.delivered_by_type.items())),
-                "conservation": self._sequencer.conservation(),
-            }
-        )
+        return self._at_boundary(lambda: audit_of(self._sequencer))
 
     def in_flight_to(self, member_id: str) -> list[Any]:
         """Events under way to a member, in the order in which it will hear them."""
@@ -873,22 +590,7 @@ class MasterClock:
 
     def members(self) -> list[dict[str, Plain]]:
         """Every member: id, kind, state, local tick, process id, node."""
-        return self._at_boundary(self._describe_members)
-
-    def _describe_members(self) -> list[dict[str, Plain]]:
-        whereabouts = self._fleet.whereabouts()
-        return [
-            {
-                "member_id": member_id,
-                "kind": seated.contract.kind,
-                "state": seated.state,
-                "local_tick": seated.local_tick,
-                "recovery": seated.contract.recovery,
-                "process_id": whereabouts[member_id].process_id if member_id in whereabouts else 0,
-                "node": whereabouts[member_id].node if member_id in whereabouts else "",
-            }
-            for member_id, seated in sorted(self._sequencer.members.items())
-        ]
+        return self._at_boundary(lambda: members_of(self._sequencer, self._fleet.whereabouts()))
 
     def close(self) -> None:
         """Ends any run and gives every host back."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from actors.chronicles import Chronicle, Standing
+from actors.chronicles import Chronicle
 from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.commands import Boundary, MemberCommand
 from actors.core.kernel.domains import Cut
@@ -19,6 +19,7 @@ from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.tables import restore_tables, tables_of
 from actors.core.kernel.windows import control_ticks_script
+from actors.keyframes import Standing
 from actors.lanes import LocalLane
 from actors.replays import Replay
 

@@ -5,11 +5,13 @@ from typing import Self
 
 import msgspec
 
-from actors.chronicles import Chronicle, Standing, entries_in, founding_of, keyframe_of
+from actors.chronicles import Chronicle, founding_of
 from actors.core.kernel.commands import Boundary, JournalEntry
 from actors.core.kernel.errors import CommandRefusedError, UnknownBranchError, UnknownMultiverseError
 from actors.core.kernel.ticking import occasion_of
 from actors.headless import Headless
+from actors.journal_rows import entries_in
+from actors.keyframes import Standing, keyframe_of
 from actors.vaults.checks import NUMBER_MAX
 from actors.vaults.records import Branch, Instant, Snapshot, Stretch, owner_of
 from actors.vaults.vaults import Vault

@@ -16,13 +16,8 @@ import msgspec
 import ray
 
 from actors.chronicles import Chronicle, Founding
-from actors.clocks import (
-    AS_FAST_AS_IT_CAN,
-    REALTIME,
-    VAULT_PATIENCE_S,
-    VAULT_RETRY_S,
-    Pace,
-)
+from actors.clock_messages import AS_FAST_AS_IT_CAN, REALTIME, Pace
+from actors.command_rounds import VAULT_PATIENCE_S, VAULT_RETRY_S
 from actors.core.kernel.errors import EngineError, SoulfraError, UnreachableVaultError
 from actors.core.kernel.settings import Settings
 from actors.ray_lanes import RayLane

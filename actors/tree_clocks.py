@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import msgspec
 
-from actors.chronicles import Standing
 from actors.clocks import MasterClock
 from actors.core.kernel.commands import STATE_BYTES_MAX, Boundary, ForkGames, Reply, RevertGame
 from actors.core.kernel.domains import encoded_cut
@@ -20,6 +19,7 @@ from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import BRANCH_CHARACTERS_MAX, is_branch_name
 from actors.core.kernel.tables import restore_tables
 from actors.headless import Headless
+from actors.keyframes import Standing
 from actors.pasts import PastChronicle, checked_branch, standing_at
 from actors.requests import Asked, asked_by
 from actors.vaults.checks import NOTE_CHARACTERS_MAX
@@ -355,7 +355,7 @@ class TreeClock(MasterClock):
 
     def _mark_present(self) -> None:
         """Nobody has seen this branch further than here, so that its end is where it is left."""
-        self._mark(self._sequencer.control_tick)
+        self._marks.mark(self._sequencer.control_tick)
 
     def _end_here(self) -> None:
         """Writes the present branch down whole, to its end: what it came to must be known to whoever lives it again.
@@ -392,7 +392,7 @@ class TreeClock(MasterClock):
                 raise self._broken_off() from None
             raise
         now = self._sequencer.control_tick
-        self._marked = now
+        self._marks.reached = now
         self._elapsed_total_ms *= now / max(1, before.control_tick)
         self._propagated = 0
         self._note_ledger()

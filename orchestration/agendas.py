@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from actors.clocks import Status
+from actors.clock_messages import Status
 from actors.core.kernel.events import CrossGameEvent
 from orchestration.multiverse import Multiverse
 from orchestration.scenarios import PlayerPart, Scenario

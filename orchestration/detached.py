@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from actors.clocks import Status
+from actors.clock_messages import Status
 from actors.core.kernel.errors import EngineError, SettingsError, VaultError
 from orchestration.agendas import Agenda, set_up
 from orchestration.multiverse import Multiverse

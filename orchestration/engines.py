@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from actors import factories
 from actors.chronicles import Chronicle, Founding
-from actors.clocks import About
+from actors.clock_messages import About
 from actors.core.kernel.errors import EngineError
 from actors.core.kernel.settings import Settings
 from actors.lanes import LocalLane

@@ -14,7 +14,7 @@ from rich.status import Status as RichStatus
 from rich.table import Table
 from rich.text import Text
 
-from actors.clocks import Status
+from actors.clock_messages import Status
 
 BAR_WIDTH = 60
 REALMS_SHOWN_MAX = 20

@@ -12,7 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from actors.chronicles import founding_in
-from actors.clocks import CLOCK, FAST, SET_UP, About, Metrics, Pace, Status
+from actors.clock_messages import CLOCK, FAST, SET_UP, About, Metrics, Pace, Status
 from actors.core.kernel.addresses import RealmCoordinate
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import (

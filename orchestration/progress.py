@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from actors.clocks import Status
+from actors.clock_messages import Status
 
 
 def _is_seen(console: Console) -> bool:

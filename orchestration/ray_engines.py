@@ -23,7 +23,7 @@ from ray.exceptions import ActorUnavailableError, ActorUnschedulableError, RayAc
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors import factories
-from actors.clocks import About, Status
+from actors.clock_messages import About, Status
 from actors.core.kernel.errors import (
     CommandRefusedError,
     DuplicateMultiverseError,

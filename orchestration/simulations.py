@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from actors.clocks import CLOCK, FOREVER, Status
+from actors.clock_messages import CLOCK, FOREVER, Status
 from actors.core.kernel.errors import SettingsError
 from orchestration.agendas import Agenda, set_up
 from orchestration.histories import Flow, Journey, RunHistory, SeriesRow

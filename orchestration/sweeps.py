@@ -15,13 +15,13 @@ from typing import Any
 import msgspec
 
 from actors import factories
-from actors.chronicles import Standing
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.errors import CommandRefusedError, SettingsError, SoulfraError, UnknownMemberError
 from actors.core.kernel.modifications import by_member, modified
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import decode_state
 from actors.headless import Headless
+from actors.keyframes import Standing
 from actors.pasts import PastChronicle, standing_at
 from actors.vaults.vaults import open_vault
 from orchestration.series import checked_series_path, replacing

@@ -51,7 +51,7 @@ def backup(
 @vaults.command("verify")
 def verify(vault: VaultArgument, as_json: AsJson = False) -> int:
     """Reads everything in a vault and says what is wrong with it; the exit code is 1 if anything is."""
-    from actors.chronicles import is_readable
+    from actors.journal_rows import is_readable
     from actors.vaults.vaults import open_vault
     from orchestration.vault_files import existing_vault
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from harness import REALMS
 
-import actors.chronicles
+import actors.keyframes
 from actors.chronicles import Chronicle, Founding
 from actors.clocks import MasterClock
 from actors.core.kernel.addresses import PLAYERS, RealmCoordinate
@@ -85,14 +85,13 @@ def opened(path: Path, **settings: Any) -> MasterClock:
 @pytest.mark.parametrize("keyframes", [False, True])
 @pytest.mark.parametrize("dies_at", [0, 1, 6, 12, 13, 14, 15, 21, 29])
 def test_a_successor_goes_on_as_if_nothing_had_happened(path, calm, dies_at, keyframes, monkeypatch) -> None:
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 0.0 if keyframes else 1e9)
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_SHARE", 0)
+    monkeypatch.setattr(actors.keyframes, "KEYFRAME_AFTER_WORK_S", 0.0 if keyframes else 1e9)
+    monkeypatch.setattr(actors.keyframes, "KEYFRAME_SHARE", 0)
     first = opened(path)
     Story(first).at(0)
     Story(first).go(0, dies_at)
     seen, chain = first.status().boundary, first.status().chain
-    if first._chronicle._keyframe_writer is not None:
-        first._chronicle._keyframe_writer.join()
+    first._chronicle.finish()
     second = opened(path)  # the first is not closed: it dies with its words on its lips
     assert second.digest() and (second.status().boundary, second.status().chain) == (seen, chain)
     assert [one["member_id"] for one in second.recoveries()] == ["@clock"]
@@ -152,7 +151,7 @@ def test_what_nobody_would_do_again_is_not_lived_again(path) -> None:
 
 
 def test_what_was_seen_after_a_keyframe_is_not_lived_again_either(path, monkeypatch) -> None:
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 1e9)
+    monkeypatch.setattr(actors.keyframes, "KEYFRAME_AFTER_WORK_S", 1e9)
     first = with_one_that_promises_nothing(path)
     first._write_keyframe()
     first.advance_to(4)
@@ -195,7 +194,7 @@ def test_settings_are_those_of_the_founding(path) -> None:
 
 
 def test_a_journal_older_than_its_keyframe_is_refused(path, monkeypatch) -> None:
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 0.0)
+    monkeypatch.setattr(actors.keyframes, "KEYFRAME_AFTER_WORK_S", 0.0)
     clock = opened(path)
     Story(clock).register("a")
     clock.advance_to(2)

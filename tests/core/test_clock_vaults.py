@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from test_clock_recovery import Story, opened
 
-import actors.chronicles
-from actors.clocks import FOREVER, MARK_AHEAD_CONTROL_TICKS, MasterClock, Pace
+import actors.keyframes
+from actors.clock_messages import FOREVER, Pace
+from actors.clocks import MasterClock
 from actors.core.kernel import sequencing
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import QueueEvent
 from actors.core.kernel.errors import EngineError, EventRefusedError, SoulfraError, UnreachableVaultError, VaultError
+from actors.marks import MARK_AHEAD_CONTROL_TICKS
 
 
 @pytest.fixture
@@ -133,7 +135,7 @@ def test_a_clock_that_is_closed_does_not_wait_for_a_vault_that_is_away(path, mon
 
 
 def test_a_successor_lives_to_where_anybody_may_have_seen(path, monkeypatch) -> None:
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 1e9)
+    monkeypatch.setattr(actors.keyframes, "KEYFRAME_AFTER_WORK_S", 1e9)
     first = opened(path)
     Story(first).register("a", shouts=True)
     first.advance_to(21)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from harness import REALMS
 
-from actors.clocks import FAST, MasterClock, Pace
+from actors.clock_messages import FAST, Pace
+from actors.clocks import MasterClock
 from actors.core.kernel.addresses import RealmCoordinate
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import (

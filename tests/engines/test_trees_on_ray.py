@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from processes import alive, until
 
-from actors.clocks import CLOCK
+from actors.clock_messages import CLOCK
 from orchestration import Multiverse
 from orchestration.main import run
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import actors.chronicles
+import actors.keyframes
 from actors.core.kernel.errors import CommandRefusedError, EngineError, UnknownMemberError
 from actors.vaults.vaults import KEYFRAMES_SUFFIX
 from orchestration import CrossGameEvent, Multiverse
@@ -22,8 +22,8 @@ CITY = "actors.core.realms.city:City"
 
 @pytest.fixture(autouse=True, params=[False, True], ids=["from birth", "from keyframes"])
 def keyframes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 0.0 if request.param else 1e9)
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_SHARE", 0)
+    monkeypatch.setattr(actors.keyframes, "KEYFRAME_AFTER_WORK_S", 0.0 if request.param else 1e9)
+    monkeypatch.setattr(actors.keyframes, "KEYFRAME_SHARE", 0)
 
 
 def opened(vault: Path, **more: Any) -> Multiverse:

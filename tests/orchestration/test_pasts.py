@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import actors.chronicles
+import actors.keyframes
 from actors.core.kernel.errors import (
     CommandRefusedError,
     SoulfraError,
@@ -27,8 +27,8 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     vault = tmp_path_factory.mktemp("past") / "v.sqlite"
     seen: dict[int, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 0.0 if request.param else 1e9)
-        patch.setattr(actors.chronicles, "KEYFRAME_SHARE", 0)
+        patch.setattr(actors.keyframes, "KEYFRAME_AFTER_WORK_S", 0.0 if request.param else 1e9)
+        patch.setattr(actors.keyframes, "KEYFRAME_SHARE", 0)
         with Multiverse(7, name="home", engine="local", vault=vault, realm_paths=[REALMS]) as mv:
             for number in range(3):
                 after = f"ring_{(number + 1) % 3}"

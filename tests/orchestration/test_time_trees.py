@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import actors.chronicles
+import actors.keyframes
 from actors import pasts
 from actors.core.kernel.errors import (
     CommandRefusedError,
@@ -32,8 +32,8 @@ RING = "small:Ring"
 
 @pytest.fixture(autouse=True, params=[False, True], ids=["from birth", "from keyframes"])
 def keyframes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 0.0 if request.param else 1e9)
-    monkeypatch.setattr(actors.chronicles, "KEYFRAME_SHARE", 0)
+    monkeypatch.setattr(actors.keyframes, "KEYFRAME_AFTER_WORK_S", 0.0 if request.param else 1e9)
+    monkeypatch.setattr(actors.keyframes, "KEYFRAME_SHARE", 0)
 
 
 def opened(folder: Path, **more: Any) -> Multiverse:

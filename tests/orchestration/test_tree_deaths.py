@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import zstandard
 
-import actors.chronicles
-from actors.chronicles import Chronicle
+import actors.keyframes
+from actors.keyframes import KeyframeWriter
 from actors.lanes import LocalLane
 from actors.vaults.copies import back_up
 from actors.vaults.stores import Store
@@ -67,7 +67,7 @@ class TrappedCursor:
 @pytest.fixture
 def trap(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trap]:
     made = Trap()
-    transact, send, save, rename = Store._transact, LocalLane.send, Chronicle._save, Path.rename
+    transact, send, save, rename = Store._transact, LocalLane.send, KeyframeWriter._save, Path.rename
 
     def trapped(store: Store, connection: Any, work: Callable[[Any], Any]) -> Any:
         result = transact(store, connection, lambda cursor: work(TrappedCursor(cursor, made)))
@@ -78,9 +78,9 @@ def trap(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trap]:
         made.passes()
         send(lane, host_id, parcel)
 
-    def saved(chronicle: Chronicle, *arguments: Any) -> None:
+    def saved(writer: KeyframeWriter, *arguments: Any) -> None:
         with contextlib.suppress(KilledError):  # a thread of its own; the others find out at their next point
-            save(chronicle, *arguments)
+            save(writer, *arguments)
 
     def renamed(path: Path, target: Path) -> Path:
         made.passes()
@@ -89,7 +89,7 @@ def trap(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trap]:
     monkeypatch.setattr(Path, "rename", renamed)
     monkeypatch.setattr(Store, "_transact", trapped)
     monkeypatch.setattr(LocalLane, "send", sent)
-    monkeypatch.setattr(Chronicle, "_save", saved)
+    monkeypatch.setattr(KeyframeWriter, "_save", saved)
     yield made
     made.left = None
 
@@ -109,8 +109,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str],
     """A vault: a short life with a second branch, left on its first one; its digest chains, and that of the second's end."""
     folder = tmp_path_factory.mktemp("prepared")
     with pytest.MonkeyPatch.context() as patch, opened(folder) as mv:
-        patch.setattr(actors.chronicles, "KEYFRAME_AFTER_WORK_S", 0.0)
-        patch.setattr(actors.chronicles, "KEYFRAME_SHARE", 0)
+        patch.setattr(actors.keyframes, "KEYFRAME_AFTER_WORK_S", 0.0)
+        patch.setattr(actors.keyframes, "KEYFRAME_SHARE", 0)
         for number in range(2):
             mv.register_game(
                 f"ring_{number}", "small:Ring", params={"next_realm": f"ring_{1 - number}", "shouts": True}

@@ -24,11 +24,11 @@ FILE_BYTES_MAX = 250_000
 
 UNTIL_FULL = f"""
 import sys
-import actors.chronicles
+import actors.keyframes
 from orchestration import Multiverse
 from actors.core.kernel.errors import SoulfraError
 
-actors.chronicles.KEYFRAME_AFTER_WORK_S, actors.chronicles.KEYFRAME_SHARE = 0.0, 0
+actors.keyframes.KEYFRAME_AFTER_WORK_S, actors.keyframes.KEYFRAME_SHARE = 0.0, 0
 mv = Multiverse(7, name="home", engine="local", vault=sys.argv[1], realm_paths=[{str(REALMS)!r}])
 mv.register_game("ring", {RING!r})
 try:
@@ -73,8 +73,8 @@ def test_a_disk_that_is_full_ends_the_clock_and_nothing_that_was_answered(tmp_pa
 
 
 def test_a_damaged_chunk_costs_time_and_no_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.chronicles.KEYFRAME_AFTER_WORK_S", 0.0)
-    monkeypatch.setattr("actors.chronicles.KEYFRAME_SHARE", 0)
+    monkeypatch.setattr("actors.keyframes.KEYFRAME_AFTER_WORK_S", 0.0)
+    monkeypatch.setattr("actors.keyframes.KEYFRAME_SHARE", 0)
     vault = tmp_path / "v.sqlite"
     with lived(vault) as mv:
         chains = [mv.digest_chain() for _ in range(12) if mv.run(1)]

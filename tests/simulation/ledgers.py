@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from actors.chronicles import TABLES
 from actors.core.kernel.errors import UncertainWriteError, UnreachableVaultError, VaultError
+from actors.keyframes import TABLES
 from actors.vaults.records import JournalRow, Keyframe, Opened
 from actors.vaults.vaults import Vault, open_vault
 

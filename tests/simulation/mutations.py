@@ -16,7 +16,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 KERNEL = "actors/core/kernel"
 FLEETS, KEEPING, SEATS = f"{KERNEL}/fleets.py", f"{KERNEL}/keeping.py", f"{KERNEL}/seats.py"
-CLOCKS, CHRONICLES, REPLAYS = "actors/clocks.py", "actors/chronicles.py", "actors/replays.py"
+CLOCKS, ROUNDS, MARKS = "actors/clocks.py", "actors/command_rounds.py", "actors/marks.py"
+CHRONICLES, REPLAYS = "actors/chronicles.py", "actors/replays.py"
 TABLES = f"{KERNEL}/tables.py"
 JOURNALS = "actors/vaults/journals.py"
 TICKING, SEQUENCING, FORKING = f"{KERNEL}/ticking.py", f"{KERNEL}/sequencing.py", f"{KERNEL}/forking.py"
@@ -190,13 +191,13 @@ MUTATIONS = (
         ),
     ),
     # Clocks that take over.
-    Mutation("answers leave before they are written", (Edit(CLOCKS, _SEALED, "        lost = None\n"), Edit(CLOCKS, _TOLD, _SEALED + _TOLD)), clocks=True),
-    _of_clocks("answers leave and nothing is written", CLOCKS, _SEALED, "        lost = None\n"),
+    Mutation("answers leave before they are written", (Edit(ROUNDS, _SEALED, "        lost = None\n"), Edit(ROUNDS, _TOLD, _SEALED + _TOLD)), clocks=True),
+    _of_clocks("answers leave and nothing is written", ROUNDS, _SEALED, "        lost = None\n"),
     _of_clocks("a keyframe is taken before what it holds is written", CLOCKS, _TICK_SEALED + _KEYFRAME, _KEYFRAME + _TICK_SEALED),
     _of_clocks("a decision is forgotten by the successor", REPLAYS, "            if entry.decision is not None\n        }", "            if False\n        }"),
     _of_clocks("the journal is lived from one entry too late", REPLAYS, "entries_since(self._sequencer.position)", "entries_since(self._sequencer.position)[1:]"),
     _of_clocks("a successor does not live to what was seen", REPLAYS, ".run(entries, chronicle.marked())", ".run(entries, 0)"),
-    _of_clocks("what may be seen is not written down", CLOCKS, "        if self._marked <= now:\n            self._mark(limit)\n", "        if self._marked <= now:\n            self._marked = limit\n"),
+    _of_clocks("what may be seen is not written down", MARKS, "        if self.reached <= now:\n            self.mark(limit)\n", "        if self.reached <= now:\n            self.reached = limit\n"),
     _of_clocks("a member may die once while history is lived again", REPLAYS, "DEATHS_LIVING_AGAIN_MAX = 10\n", "DEATHS_LIVING_AGAIN_MAX = 0\n"),
     _of_clocks("a repeated command is done again", SEQUENCING, "        if (known := self.replies.get(command_id)) is not None:\n            return known\n", ""),
     _of_clocks("the journal does not say who asked", FORKING, "self._note(command, None, self._command_id)", 'self._note(command, None, "")'),
@@ -205,8 +206,8 @@ MUTATIONS = (
     _of_clocks("a keyframe leaves out who has gone", TABLES, "    sequencer.removals = Counter(tables.removals)\n", ""),
     _of_clocks("an old clock writes", JOURNALS, _FENCED + "            heads", "            heads"),
     _of_clocks("an old clock answers what writes nothing", CHRONICLES, "            self.check()\n            return\n", "            return\n"),
-    _of_clocks("a vault that is away is the end", CLOCKS, "                    if self._closed or time.monotonic() - self._writing_since > VAULT_PATIENCE_S:\n", "                    if True:\n"),
-    _of_clocks("what was sealed is sealed again", CHRONICLES, "        self._written = fresh[-1].position if fresh else self._written\n        self._balances, self._audits = [], []\n        journal.clear()\n", ""),
+    _of_clocks("a vault that is away is the end", ROUNDS, "                    if self._closed or time.monotonic() - self._writing_since > VAULT_PATIENCE_S:\n", "                    if True:\n"),
+    _of_clocks("what was sealed is sealed again", CHRONICLES, "        self._written = fresh[-1].position if fresh else self._written\n        self._writer.balances, self._audits = [], []\n        journal.clear()\n", ""),
 )  # fmt: skip
 """Every one is a mistake that somebody could make; none of them only slows the clock down. (An old clock's keyframe is of a
 boundary that its successor has lived to as well, and a damaged one is passed over: `tests/vaults` has those.)"""

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-import actors.chronicles
 import actors.clocks
+import actors.command_rounds
+import actors.keyframes
 from actors.core.kernel.commands import ClockCommand, RegisterGame, Reply, RestartGame
 from actors.core.kernel.effects import T
 from actors.core.kernel.errors import EngineError, SoulfraError, StaleEpochError
@@ -66,13 +67,14 @@ class StormySuccession(Succession):
 
     @contextmanager
     def _virtual_time(self) -> Iterator[None]:
-        """Clocks and chronicles go by the lane's time, and write keyframes on the one thread there is."""
+        """Clocks and what writes keyframes go by the lane's time, on the one thread there is."""
         time = SimpleNamespace(monotonic=self._now_s, perf_counter=self._now_s, sleep=self._sleep)
         changed: list[tuple[Any, str, Any]] = [
             (actors.clocks, "time", time),
-            (actors.chronicles, "time", time),
-            (actors.chronicles, "threading", SimpleNamespace(Thread=LateThread)),
-            (actors.chronicles, "KEYFRAME_AFTER_WORK_S", self.plan.keyframe_interval_s),
+            (actors.command_rounds, "time", time),
+            (actors.keyframes, "time", time),
+            (actors.keyframes, "threading", SimpleNamespace(Thread=LateThread)),
+            (actors.keyframes, "KEYFRAME_AFTER_WORK_S", self.plan.keyframe_interval_s),
         ]
         before = [(module, name, getattr(module, name)) for module, name, _ in changed]
         for module, name, value in changed:
@@ -286,8 +288,8 @@ class StormySuccession(Succession):
 
     def _write_ledger(self, clock: WatchedClock) -> None:
         """What the next keyframe would bring, without one."""
-        chronicle = clock._chronicle
-        self._vault.append(NAME, chronicle.epoch, [], chronicle._owed.balances + chronicle._balances)
+        chronicle, writer = clock._chronicle, clock._chronicle._writer
+        self._vault.append(NAME, chronicle.epoch, [], writer._owed.balances + writer.balances)
 
     def course_spec(self) -> Any:
         """How some realm of this world is made."""

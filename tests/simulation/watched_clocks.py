@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.chronicles import Chronicle, Founding
-from actors.clocks import MasterClock, Metrics
+from actors.clock_messages import Metrics
+from actors.clocks import MasterClock
 from actors.core.kernel.commands import ClockCommand, JournalEntry, Reply
 from actors.core.kernel.effects import Script, T
 from actors.core.kernel.errors import SoulfraError

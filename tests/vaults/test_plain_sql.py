@@ -120,8 +120,8 @@ def test_the_questions_of_the_documentation_have_answers(url: str) -> None:
 
 LIVING = f"""
 import sys
-import actors.chronicles
-actors.chronicles.KEYFRAME_AFTER_WORK_S, actors.chronicles.KEYFRAME_SHARE = 0.0, 0
+import actors.keyframes
+actors.keyframes.KEYFRAME_AFTER_WORK_S, actors.keyframes.KEYFRAME_SHARE = 0.0, 0
 from orchestration import Multiverse
 
 mv = Multiverse(7, name="home", engine="local", vault=sys.argv[1])
