@@ -326,6 +326,10 @@ class Chronicle:
         if self._vault is not None:
             self._audits.append(asked.told(boundary, outcome))
 
+    def begin_ledger(self, ledger: Mapping[str, int]) -> None:
+        """Takes in what the ledger had come to at a boundary up to which it is written down."""
+        self._ledger = dict(ledger)
+
     def balance(self, boundary: Boundary, ledger: Mapping[str, int]) -> None:
         """Takes in what the ledger came to; what has changed is written with the journal's next rows, or the next keyframe.
 

@@ -448,13 +448,15 @@ class MasterClock(CommandRounds):
             records = self._perform(control_ticks_script(self._sequencer, control_ticks_max))
         finally:
             self._ticking = False
-        self._note_ledger()
         elapsed_ms = (time.perf_counter() - begun) * 1e3 / len(records)
         metrics = []
         decided = [entry.control_tick for entry in self._sequencer.journal if entry.position > before]
         for record in records:
             position = before + sum(tick <= record.control_tick_id for tick in decided)
             self._chronicle.note(record, position, elapsed_ms / 1e3)
+            if record.ledger:
+                boundary = Boundary(self._sequencer.settings.branch, record.control_tick_id, position)
+                self._chronicle.balance(boundary, record.ledger)
             self._logbook.note(record)
             self._propagated = record.events_propagated
             self._elapsed_total_ms += elapsed_ms

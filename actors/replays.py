@@ -58,6 +58,7 @@ class Replay:
         self._recorded = recorded
         self._known: dict[int, Decision | None] = {}
         self._last = 0
+        self._chronicle: Chronicle | None = None
         self._within = ""
         self._domain = EVERYTHING
 
@@ -72,12 +73,13 @@ class Replay:
             SoulfraError: it cannot be read, or lived again.
         """
         say("reading its history")
-        self._within = chronicle.within
+        self._within, self._chronicle = chronicle.within, chronicle
         standing = chronicle.latest_standing()
         if standing is None:
             self._perform(self._sequencer.seat_script(PLAYERS, REGISTRY))
         else:
             restore_tables(self._sequencer, standing.tables)
+            chronicle.begin_ledger(self._sequencer.totals.ledger)
             say(f"bringing back its members at control tick {self._sequencer.control_tick}")
             gone = set(self._confine())
             self._fleet.restore({key: kept for key, kept in standing.members.items() if key not in gone})
@@ -119,6 +121,8 @@ class Replay:
                     sequencer.position = entry.position
                     continue
                 self._carry_out(entry)
+                if self._chronicle is not None:
+                    self._chronicle.balance(sequencer.boundary, sequencer.totals.ledger)
                 for member_id in self._confine():
                     fleet.perform(Dispose(member_id))
             self._live_to(control_tick)

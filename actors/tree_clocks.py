@@ -186,6 +186,7 @@ class TreeClock(MasterClock):
         before = chronicle.path
         made = self._insisted(lambda: chronicle.leave(left, asked))
         self._become(standing, before)
+        self._note_ledger()
         return made
 
     def revert_realm(
@@ -321,6 +322,7 @@ class TreeClock(MasterClock):
         before = chronicle.path
         self._insisted(lambda: chronicle.select(msgspec.structs.replace(boundary, branch=branch), asked))
         self._become(standing, before)
+        chronicle.begin_ledger(self._sequencer.totals.ledger)
         return self._sequencer.boundary
 
     def _meant(self, control_tick: int, branch: str, snapshot: str) -> tuple[int, str, int | None]:
@@ -395,7 +397,6 @@ class TreeClock(MasterClock):
         self._marks.reached = now
         self._elapsed_total_ms *= now / max(1, before.control_tick)
         self._propagated = 0
-        self._note_ledger()
         shared = shared_until(path, self._chronicle.path)
         self._logbook.rewind(now if shared is None else min(now, shared[0]))
         self._state = self._describe()

@@ -293,7 +293,7 @@ def _look(name: str, vault: str, realm_path: list[str] | None, as_json: bool, **
             "boundary": {key: getattr(past.boundary, key) for key in past.boundary.__struct_fields__},
             "digest": past.digest(),
             "digest_chain": past.digest_chain(),
-            "events_propagated": state["events_propagated"],
+            "events_propagated": state.get("events_propagated"),
             "dead_letters": state["dead_letters"],
             "realms": [{key: game[key] for key in games} for game in state["games"]],
         }

@@ -216,7 +216,7 @@ def run(arguments: list[str] | None = None) -> int:
         _complain(error.format_message())
         return WRONG_USE
     except (typer.Abort, KeyboardInterrupt):
-        _complain("interrupted before the run began.")
+        _complain(_interrupted(arguments))
         return FAILED
     except CallerError as error:
         _complain(error.message)
@@ -228,7 +228,7 @@ def run(arguments: list[str] | None = None) -> int:
         _complain(f"the output cannot be written: {error.strerror or error}.")
         return FAILED
     if code == INTERRUPTED:
-        _complain("interrupted before the run began.")
+        _complain(_interrupted(arguments))
         return FAILED
     return code if isinstance(code, int) else DONE
 
@@ -250,3 +250,10 @@ def main() -> None:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _interrupted(arguments: list[str] | None) -> str:
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["simulate"]:
+        return "interrupted before the run began."
+    return "interrupted; what was asked for may still come about (`soulfra status NAME` says how it stands)."

@@ -7,6 +7,9 @@ import typer
 from actors.core.kernel.errors import SettingsError
 from orchestration.history_commands import Address, AsJson, Name, say
 
+CONTROL_TICKS_MAX = 1_000_000_000
+"""In one `run`; `start` lets it live on without an end."""
+
 
 def run(
     name: Name,
@@ -18,8 +21,10 @@ def run(
     """Lets a multiverse that is up and stands live so many control ticks, and waits for them. Then it stands again."""
     from orchestration.detached import attached
 
-    if control_ticks < 0:
-        raise SettingsError(f"control_ticks must be a whole number from 0 upwards, not {control_ticks}.")
+    if not 0 <= control_ticks <= CONTROL_TICKS_MAX:
+        raise SettingsError(
+            f"CONTROL_TICKS must be a whole number from 0 to {CONTROL_TICKS_MAX:,}, not {control_ticks}."
+        )
     with attached(name, address) as mv:
         metrics = mv.run(control_ticks, realtime=realtime)
         boundary, chain = mv.boundary(), mv.digest_chain()

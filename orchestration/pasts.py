@@ -20,6 +20,9 @@ from actors.pasts import PastChronicle
 from actors.vaults.vaults import open_vault
 from orchestration.vault_files import existing_vault
 
+EVERYBODYS = ("events_propagated", "cascades_cut", "mean_sync_ms", "mean_event_latency_ms")
+"""In the state of a multiverse: what cannot be told of a domain that has lived alone."""
+
 
 class Past:
     """A history at the boundary after a control tick, by default before its commands: what was, to the same digest.
@@ -99,8 +102,13 @@ class Past:
         return self._clock.status().chain if self._domain is None else self._clock.domain_chain(self._domain)
 
     def get_multiverse_state(self) -> dict[str, Any]:
-        """What `Multiverse.get_multiverse_state` showed then."""
-        return self._clock.status().state
+        """What `Multiverse.get_multiverse_state` showed then; of a closed domain, without what counts everybody's doings."""
+        state = self._clock.status().state
+        if self._domain is None:
+            return state
+        return {key: value for key, value in state.items() if key not in EVERYBODYS} | {
+            "digest_chain": self.digest_chain()
+        }
 
     def query(self, member_id: str, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """What a member's view answered then."""

@@ -81,11 +81,12 @@ def print_status(document: Mapping[str, Any]) -> None:
 def print_past(document: Mapping[str, Any]) -> None:
     """Prints how everything stood at a boundary, on standard output."""
     console = for_output()
-    boundary = document["boundary"]
+    boundary, count = document["boundary"], document["events_propagated"]
+    delivered = "" if count is None else f"; {count:,} events delivered until then"
     console.print(
         Text(
             f"{document['name']} at control tick {boundary['control_tick']:,} of {boundary['branch']}, journal position "
-            f"{boundary['position']:,}; {document['events_propagated']:,} events delivered until then"
+            f"{boundary['position']:,}{delivered}"
         )
     )
     table = Table(box=None, pad_edge=False)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import bindparam, func, select
 
-from actors.core.kernel.errors import VaultError
+from actors.core.kernel.errors import CommandRefusedError, VaultError
 from actors.vaults.audit_logs import AuditLog
 from actors.vaults.checks import checked_name, checked_note, checked_number
 from actors.vaults.fences import Fence
 from actors.vaults.records import Audit, Branch, Instant
 from actors.vaults.stores import Cursor, Store, updating
-from actors.vaults.tables import branches, fingerprints, heads, marks, multiverses
+from actors.vaults.tables import branches, fingerprints, heads, marks, multiverses, snapshots
 
 
 class Branches:
@@ -29,6 +29,11 @@ class Branches:
         )
         self._last = store.prepare(select(func.max(branches.c.number)).where(of_multiverse))
         self._insert = store.prepare(branches.insert())
+        self._snapshot = store.prepare(
+            select(snapshots.c.number).where(
+                snapshots.c.multiverse == bindparam("multiverse"), snapshots.c.snapshot == bindparam("snapshot")
+            )
+        )
         insert_head, insert_mark = store.insert(heads), store.insert(marks)
         self._select = store.prepare(updating(insert_head, ["multiverse"], {"branch": insert_head.excluded.branch}))
         self._mark = store.prepare(
@@ -63,6 +68,12 @@ class Branches:
             self._fence.hold(cursor, name, epoch)
             if branch.branch in {branch.parent, *(one.branch for one in self._fetch(cursor, name))}:
                 raise VaultError(f"{name!r} has a branch {branch.branch!r} already; choose another name.")
+            if branch.snapshot:
+                cursor.execute(self._snapshot, {"multiverse": name, "snapshot": branch.snapshot})
+                if cursor.fetchone() is None:
+                    raise CommandRefusedError(
+                        f"snapshot {branch.snapshot!r} has been deleted meanwhile; nothing has changed."
+                    )
             cursor.execute(self._last, {"multiverse": name})
             number: int = (cursor.fetchone()[0] or 0) + 1
             cursor.execute(self._insert, {**row, "number": number})

@@ -5,9 +5,9 @@ No foreign keys: checking one locks the row it points to, and a keyframe being w
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 4
 """1: journal and keyframes. 2: marks. 3: chunks, digest chains, branches, snapshots, fingerprints, seals.
-4: ledger, players; strides; chains of domains. 5: an index of snapshots. 6: audit."""
+4: ledger, players, audit; strides; chains of domains; an index of snapshots."""
 
 metadata = MetaData()
 Whole = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits; its strict tables know no BIGINT

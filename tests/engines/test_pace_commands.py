@@ -32,7 +32,7 @@ def test_from_a_shell(tmp_path, capsys, monkeypatch):
             assert soulfra("run", "paced", 0)[1].startswith(
                 "paced stands at control tick 7 of main; 0 events delivered;"
             )
-            for wrong in ("-1", "x", "1.5"):
+            for wrong in ("-1", "x", "1.5", "1" * 20):
                 code, out, err = soulfra("run", "paced", "--", wrong)
                 assert (code, out, len(err.splitlines())) == (2, "", 1)
             assert soulfra("start", "paced") == (0, "paced runs, in real time\n", "")

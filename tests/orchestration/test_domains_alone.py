@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import actors.keyframes
-from actors.core.kernel.errors import CommandRefusedError, EngineError, UnknownMemberError
+from actors.core.kernel.errors import CommandRefusedError, EngineError, EventRefusedError, UnknownMemberError
 from actors.vaults.vaults import KEYFRAMES_SUFFIX
 from orchestration import CrossGameEvent, Multiverse
 from orchestration.main import run
@@ -178,3 +178,26 @@ def test_from_a_shell(tmp_path: Path, capsys: Any) -> None:
     assert run(["history", "at", "home", "8", "--realm", "ring_1~2", *where]) == 0
     said = capsys.readouterr().out
     assert '"ring_0~2"' in said and '"ring_0~1"' not in said
+
+
+def test_what_only_a_copy_handles_is_nothing_to_those_at_home(tmp_path: Path) -> None:
+    vault = tmp_path / "v.sqlite"
+    with opened(vault) as mv:
+        for realm_id, factory in (("ring", RING), ("still", "small:Silent"), ("b", RING)):
+            mv.register_game(realm_id, factory)
+        mv.players.create_player("Ada", "elf", "b")
+        mv.run(2)
+        mv.fork(["ring"])
+        with pytest.raises(CommandRefusedError, match="which is in a fork, where no player can be"):
+            mv.remove_game("b", players_to="ring~1")
+        mv.remove_game("ring")
+        mv.remove_game("b", players_to="still")
+        with pytest.raises(EventRefusedError, match="no member handles events of type 'token'"):
+            mv.queue_cross_game_event(CrossGameEvent("", "x", None, "token"))
+        mv.run(2)
+        state = mv.get_multiverse_state()
+    with Past(vault, "home", 4, [REALMS], realm="still") as past:
+        found = past.get_multiverse_state()
+        assert (
+            "events_propagated" not in found and found["digest_chain"] == past.digest_chain() != state["digest_chain"]
+        )

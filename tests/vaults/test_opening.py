@@ -188,8 +188,8 @@ def test_a_vault_without_its_keyframes_is_whole(tmp_path: Path) -> None:
 
 def test_a_newer_vault_is_refused(url: str, vault: Vault) -> None:
     vault.close()
-    behind_its_back(url, "UPDATE vault_parts SET version = 7 WHERE part = 'journal'")
-    assert "has version 7 of the journal tables, and this program knows none above 6; use the newer program" in refused(
+    behind_its_back(url, "UPDATE vault_parts SET version = 5 WHERE part = 'journal'")
+    assert "has version 5 of the journal tables, and this program knows none above 4; use the newer program" in refused(
         url
     )
 
@@ -270,7 +270,7 @@ def test_a_vault_of_version_4_is_given_an_index(url: str, vault: Vault) -> None:
     vault.take_snapshots("m", 1, [Snapshot("mine", "main", 1, 0, "")])
     vault.close()
     behind_its_back(url, "DROP INDEX vault_snapshots_of_branch", changed=-1)
-    behind_its_back(url, "UPDATE vault_parts SET version = 4 WHERE part = 'journal'")
+    behind_its_back(url, "UPDATE vault_parts SET version = 3 WHERE part = 'journal'")
     for _ in range(2):
         with open_vault(url) as again:
             assert [one.snapshot for one in again.snapshots("m")] == ["mine"]

@@ -194,3 +194,54 @@ def test_a_listing_becomes_what_it_is_told(url: str, opening: Callable[[], Vault
     another = opening()  # it knows nothing of what is there
     save(another, 3, "main", {"c": "Cy"})
     assert answers(there, names) == [("main", "c", "Cy"), ("other", "a", "Al")]
+
+
+REALMS = ROOT / "tests" / "realms"
+GOLD = "SELECT branch, control_tick, balance FROM vault_ledger WHERE quantity = 'gold' ORDER BY branch, control_tick"
+
+
+def test_what_control_ticks_make_stands_at_each_of_them(url: str) -> None:
+    with Multiverse(7, name="home", engine="local", vault=url, realm_paths=[REALMS]) as mv:
+        mv.register_game("mint", "mints:Mint", params={"until": 6})
+        mv.run(30)  # granted all at once
+        rows = [("main", tick, str(tick)) for tick in range(1, 7)] + [("main", 7, "0")]
+    assert answers(url, GOLD) == rows
+    for _ in range(2):  # who only comes back changes nothing
+        with Multiverse(7, name="home", engine="local", vault=url, realm_paths=[REALMS]) as mv:
+            mv.run(1)
+        assert answers(url, GOLD) == rows
+    with Multiverse(7, name="home", engine="local", vault=url, realm_paths=[REALMS]) as mv:
+        mv.revert(4, name="again")
+        mv.run(4)
+        again = [("again", 4, "4"), ("again", 5, "5"), ("again", 6, "6"), ("again", 7, "0")]
+        mv.select("main")
+        mv.run(1)
+    assert answers(url, GOLD) == again + rows
+
+
+MINTING = f"""
+import sys
+import actors.keyframes
+from orchestration import Multiverse
+
+actors.keyframes.KEYFRAME_AFTER_WORK_S, actors.keyframes.KEYFRAME_SHARE = 0.0, 0
+mv = Multiverse(7, name="home", engine="local", vault=sys.argv[1], realm_paths=[{str(REALMS)!r}])
+mv.register_game("mint", "mints:Mint", params={{"until": 6}})
+for _ in range(6):
+    mv.run(1)
+mv._engine._clock._chronicle.finish()
+actors.keyframes.KEYFRAME_AFTER_WORK_S = 1e9
+mv.run(1)
+print("burnt", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_whoever_takes_over_enters_what_was_not_written(url: str) -> None:
+    minting = child(MINTING, url)
+    assert minting.stdout is not None and minting.stdout.readline() == "burnt\n", minting.communicate()
+    os.kill(minting.pid, signal.SIGKILL)
+    minting.communicate()
+    with Multiverse(7, name="home", engine="local", vault=url, realm_paths=[REALMS]) as mv:
+        assert mv.boundary().control_tick == 7
+    assert answers(url, GOLD)[-1] == ("main", 7, "0")

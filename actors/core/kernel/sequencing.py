@@ -103,7 +103,7 @@ class Sequencer(Forking):
             case Subscribe():
                 seated = self._game(command.realm_id)
                 handles = seated.contract.handles
-                self._declared(command.event_type)
+                self._declared(command.event_type, seated.domain)
                 if command.event_type not in handles:
                     raise EventRefusedError(
                         f"{command.realm_id} does not handle {command.event_type!r}; it handles {', '.join(sorted(handles))}."
@@ -165,8 +165,9 @@ class Sequencer(Forking):
         if not isinstance(value, dict):
             raise refusal(f"{what} must be a map, not {type(value).__name__}.")
 
-    def _declared(self, event_type: str) -> None:
-        types = sorted({kind for seated in self.members.values() for kind in seated.contract.handles})
+    def _declared(self, event_type: str, domain: int) -> None:
+        here = [seated for seated in self.members.values() if seated.domain == domain]
+        types = sorted({kind for seated in here for kind in seated.contract.handles})
         if event_type not in types:
             raise EventRefusedError(
                 f"no member handles events of type {event_type!r}; handled: {', '.join(types) or 'none'}."
@@ -236,7 +237,10 @@ class Sequencer(Forking):
         if command.players_to:
             if command.players_to == command.realm_id:
                 raise CommandRefusedError(f"players_to names {command.realm_id!r} itself; name another realm.")
-            self._game(command.players_to)
+            if self._game(command.players_to).domain != HOME:
+                raise CommandRefusedError(
+                    f"players_to names {command.players_to!r}, which is in a fork, where no player can be; name another realm."
+                )
         registry = self.members.get(PLAYERS)
         if registry is not None and registry.error is not None:
             raise CommandRefusedError(
@@ -375,7 +379,7 @@ class Sequencer(Forking):
         if command.target is None:
             if command.carries:
                 raise EventRefusedError("a broadcast cannot carry quantities; name a target.")
-            self._declared(command.event_type)
+            self._declared(command.event_type, HOME)
             return None
         target = self.members.get(command.target)
         if target is None:

@@ -46,6 +46,7 @@ class TickRecord(msgspec.Struct, frozen=True, gc=False):
         failures: (member id, message) of members that went into error in this tick.
         chain: the digests of all control ticks so far, folded.
         domains: the same of every closed domain by itself, by number; empty where there never was a fork.
+        ledger: balance by conserved quantity, if this control tick has changed it; else empty.
     """
 
     control_tick_id: int
@@ -59,6 +60,7 @@ class TickRecord(msgspec.Struct, frozen=True, gc=False):
     failures: tuple[tuple[str, str], ...]
     chain: bytes = NO_DIGEST
     domains: dict[int, bytes] = {}
+    ledger: dict[str, int] = {}
 
 
 @dataclass
@@ -99,6 +101,7 @@ class Ticking:
         self.outside_chain = NO_DIGEST
         self.removals: Counter[str] = Counter()
         self._occasion = self._command_id = ""
+        self._is_entered = False
         self._identities_of: tuple[tuple[Seated, str, bool], ...] = ()
         self._identities_encoded = encode([])
         self.replies: dict[str, Reply] = {}
@@ -228,6 +231,7 @@ class Ticking:
         self.deliver(tick, self.posts)
         grants = self._grants(tick, digest_due)
         self._occasion = occasion_of(tick)
+        self._is_entered = False
         outboxes = yield from self._exchange(grants)
         self.control_tick = tick
         failures, rows, synced = self._take_in(grants, outboxes)
@@ -252,6 +256,7 @@ class Ticking:
             tuple(failures),
             self.chain,
             self.domain_chains.copy(),
+            dict(self.totals.ledger) if self._is_entered else {},
         )
 
     def _count_deliveries(self, grants: Mapping[str, Grant]) -> dict[tuple[str, str, str], int]:
@@ -360,6 +365,7 @@ class Ticking:
             seated.state = RUNNING
         self.totals.cascades_cut += outbox.cascades_cut
         if outbox.ledger:
+            self._is_entered = True
             self.totals.ledger.update(outbox.ledger)
         for trace in outbox.traces:
             self.cascades_of(seated.domain).add(trace)
