@@ -131,6 +131,7 @@ class RayClock(TreeClock):
         if not leaving:
             return
         if self._node_id in leaving and self._may_leave():
+            self._mark_present()  # nobody has seen further, so the next clock need not live on before it runs
             self._write_keyframe()
             os.kill(
                 os.getpid(), signal.SIGKILL
