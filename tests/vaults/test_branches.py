@@ -96,3 +96,13 @@ def test_the_way_to_a_branch() -> None:
     assert path_of(tree, "d") == [Stretch("main", (4, 2)), Stretch("b", (4, 2)), Stretch("c", (4, 2)), Stretch("d")]
     with pytest.raises(DamagedVaultError, match="descends from itself"):
         path_of([Branch("x", "y", 1, 1), Branch("y", "x", 1, 1)], "x")
+
+
+def test_a_branch_is_not_made_from_a_snapshot_that_has_gone_meanwhile(vault: Vault) -> None:
+    vault.begin_epoch("m", b"")
+    vault.append("m", 1, rows(1, 3))
+    vault.take_snapshots("m", 1, [Snapshot("mine", "main", 0, 3, "")])
+    vault.delete_snapshot("m", 1, "mine")
+    with pytest.raises(CommandRefusedError, match="snapshot 'mine' has been deleted meanwhile; nothing has changed"):
+        vault.leave("m", 1, Branch("other", "main", 0, 3, snapshot="mine"))
+    assert vault.branches("m") == [] and vault.head("m") == ""
