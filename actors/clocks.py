@@ -29,7 +29,7 @@ from actors.clock_messages import (
     Pace,
     Status,
 )
-from actors.command_rounds import CommandRounds
+from actors.command_rounds import WAITING_SAYS_SO_AFTER_S, CommandRounds
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.cascades import Cascades
 from actors.core.kernel.codec import Plain
@@ -69,8 +69,6 @@ TEND_INTERVAL_S = 0.05
 """How often a clock that stands looks after its hosts."""
 LOOK_AFTER_INTERVAL_S = 1.0
 """How often a clock looks after its ground: whether another clock has taken over, whether nodes are to be left."""
-WAITING_SAYS_SO_AFTER_S = 0.5
-"""A clock that waits explains itself within a second; half of it is for asking."""
 
 
 class MasterClock(CommandRounds):
@@ -162,11 +160,13 @@ class MasterClock(CommandRounds):
 
     def _carry_out(self, command: ClockCommand, command_id: str, principal: str = "") -> Reply:
         self._check_whole()
-        is_known = command_id in self._sequencer.replies
+        is_known, before = command_id in self._sequencer.replies, self._sequencer.position
         reply = self._perform(self._sequencer.command_script(command, command_id))
         if not is_known:
-            asked = asked_by(principal, command, command_id)
-            self._chronicle.tell(asked, self._sequencer.boundary, reply.error_code or DONE)
+            now = self._sequencer.boundary
+            own = min(before + 1, now.position)  # what was decided because of it comes after it
+            place = Boundary(now.branch, now.control_tick, own)
+            self._chronicle.tell(asked_by(principal, command, command_id), place, reply.error_code or DONE)
         self._note_ledger()
         self._state = self._describe()
         return reply
@@ -495,14 +495,6 @@ class MasterClock(CommandRounds):
         whom = (str(one) for one in self._fleet.waiting() if one.since_s >= WAITING_SAYS_SO_AFTER_S)
         what = (f"the clock is {self._taking_up}" if self._taking_up else "", self._waiting_for_vault())
         return (*(one for one in what if one), *whom)
-
-    def _waiting_for_vault(self) -> str:
-        since = self._writing_since
-        since_s = time.monotonic() - since if since else 0.0
-        if since_s < WAITING_SAYS_SO_AFTER_S:
-            return ""
-        says = f" ({self._vault_says.rstrip('.')})" if self._vault_says else ""
-        return f"waiting for the vault since {since_s:.1f} s, and nothing is answered meanwhile{says}"
 
     def _notices(self) -> tuple[str, ...]:
         """What people should know of the ground that the clock stands on."""

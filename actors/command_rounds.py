@@ -29,6 +29,8 @@ COMMANDS_PER_ROUND_MAX = 1_000
 VAULT_PATIENCE_S = 60.0
 """How long a clock waits for a vault's server that has gone away before it breaks off; a restart takes seconds."""
 VAULT_RETRY_S = 0.25
+WAITING_SAYS_SO_AFTER_S = 0.5
+"""A clock that waits explains itself within a second; half of it is for asking."""
 
 
 class CommandRounds:
@@ -125,6 +127,15 @@ class CommandRounds:
                     return None
         finally:
             self._writing_since, self._vault_says = 0.0, ""
+
+    def _waiting_for_vault(self) -> str:
+        """That the vault is waited for, in plain words; "" if it is not."""
+        since = self._writing_since
+        since_s = time.monotonic() - since if since else 0.0
+        if since_s < WAITING_SAYS_SO_AFTER_S:
+            return ""
+        says = f" ({self._vault_says.rstrip('.')})" if self._vault_says else ""
+        return f"waiting for the vault since {since_s:.1f} s, and nothing is answered meanwhile{says}"
 
     def _break_off(self, error: SoulfraError) -> SoulfraError:
         self._broken = error.message.rstrip(".")

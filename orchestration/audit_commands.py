@@ -7,7 +7,7 @@ import typer
 
 from actors.core.kernel.errors import SettingsError, UnknownMultiverseError
 from actors.vaults.records import Audit
-from orchestration.history_commands import AsJson, Name, VaultOption, say, vault_of
+from orchestration.command_options import AsJson, Name, VaultOption, say, show_help, vault_of
 
 HASH_CHARACTERS = 64
 SHOWN_OF_HASH = 12
@@ -15,11 +15,7 @@ SHOWN_OF_HASH = 12
 audits = typer.Typer(name="audit", help="Who asked for what, and whether the log of it is whole.")
 
 
-@audits.callback(invoke_without_command=True)
-def _help(context: typer.Context) -> int:
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-    return 0
+audits.callback(invoke_without_command=True)(show_help)
 
 
 @audits.command("show")

@@ -4,31 +4,22 @@ What only looks reads the vault, whether or not the multiverse is up. What chang
 multiverse must be up.
 """
 
-import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from actors.core.kernel.errors import SettingsError
+from orchestration.command_options import Address, AsJson, Name, RealmPath, VaultOption, say, show_help, vault_of
 
-Name = Annotated[str, typer.Argument(help="Of the multiverse.", metavar="NAME")]
-Address = Annotated[str, typer.Option(help="Of the Ray cluster; else RAY_ADDRESS, else the one on this machine.")]
-VaultOption = Annotated[str, typer.Option("--vault", help="A file, or a PostgreSQL URL; NAME.sqlite by default.")]
-RealmPath = Annotated[list[str] | None, typer.Option(help="A folder with your own realm modules.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Reason = Annotated[str, typer.Option(help="Why, for people.")]
 
 snapshots = typer.Typer(name="snapshot", help="Boundaries with a name: take, list, show, compare and delete them.")
 history = typer.Typer(name="history", help="The tree of histories: draw it, look at it, go over.")
 
 
-@snapshots.callback(invoke_without_command=True)
-@history.callback(invoke_without_command=True)
-def _help(context: typer.Context) -> int:
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-    return 0
+snapshots.callback(invoke_without_command=True)(show_help)
+history.callback(invoke_without_command=True)(show_help)
 
 
 @snapshots.command("take")
@@ -275,13 +266,6 @@ def _asked(name: str, address: str, ask: Callable[[Any], Any]) -> Any:
         return ask(mv)
 
 
-def vault_of(name: str, vault: str) -> str:
-    """Where the history of a multiverse is: what is named, or a file in this folder that is called like it."""
-    from orchestration.detached import checked_name
-
-    return vault or f"{checked_name(name)}.sqlite"
-
-
 def _look(name: str, vault: str, realm_path: list[str] | None, as_json: bool, **which: Any) -> int:
     from orchestration import summaries, time_trees
 
@@ -298,14 +282,3 @@ def _look(name: str, vault: str, realm_path: list[str] | None, as_json: bool, **
             "realms": [{key: game[key] for key in games} for game in state["games"]],
         }
     return say(document, as_json, lambda: summaries.print_past(document))
-
-
-def say(document: dict[str, Any], as_json: bool, words: str | Callable[[], None]) -> int:
-    """Prints what a command came to, for people or for programs; the exit code of one that has done its work."""
-    if as_json:
-        print(json.dumps(document))
-    elif isinstance(words, str):
-        print(words)
-    else:
-        words()
-    return 0

@@ -13,6 +13,7 @@ import typer
 
 from actors.core.kernel.errors import CallerError, SettingsError, SoulfraError
 from orchestration.audit_commands import audits
+from orchestration.command_options import Address, Name
 from orchestration.history_commands import fork, history, revert, snapshots, sweep
 from orchestration.pace_commands import pause, start
 from orchestration.pace_commands import run as run_control_ticks
@@ -151,10 +152,6 @@ def _whole(option: str, value: int | None, least: int, most: int | None = None) 
         allowed = f"{least} or more" if most is None else f"from {least} to {most}"
         raise SettingsError(f"{option} must be {allowed}, not {value}.")
     return value
-
-
-Name = Annotated[str, typer.Argument(help="Of the multiverse: letters, digits, '.', '_', '-'.", metavar="NAME")]
-Address = Annotated[str, typer.Option(help="Of the Ray cluster; else RAY_ADDRESS, else the one on this machine.")]
 
 
 @app.command()

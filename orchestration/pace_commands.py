@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from actors.core.kernel.errors import SettingsError
-from orchestration.history_commands import Address, AsJson, Name, say
+from orchestration.command_options import Address, AsJson, Name, say
 
 CONTROL_TICKS_MAX = 1_000_000_000
 """In one `run`; `start` lets it live on without an end."""

@@ -6,22 +6,18 @@ from typing import Annotated, Any
 import typer
 
 from actors.core.kernel.errors import SettingsError
+from orchestration.command_options import AsJson, show_help
 
 KEPT_LEAST = 3
 KEYFRAMES_KEPT = 100
 """Where nothing is said."""
 
 VaultArgument = Annotated[str, typer.Argument(help="A file, or a PostgreSQL URL.", metavar="VAULT")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 vaults = typer.Typer(name="vault", help="Look after a vault: back it up, verify it, prune it.")
 
 
-@vaults.callback(invoke_without_command=True)
-def _help(context: typer.Context) -> int:
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-    return 0
+vaults.callback(invoke_without_command=True)(show_help)
 
 
 @vaults.command("backup")

@@ -185,7 +185,7 @@ class Vault:
         Raises:
             VaultError: the vault cannot be read.
         """
-        from actors.vaults.audits import audit_faults_in  # with SQLAlchemy; see above
+        from actors.vaults.verifications import audit_faults_in  # with SQLAlchemy; see above
 
         return audit_faults_in(name, self._journal, kept)
 
@@ -458,7 +458,7 @@ class Vault:
         Raises:
             VaultError: the vault cannot be written.
         """
-        from actors.vaults.audits import unnamed_seals  # with SQLAlchemy; see above
+        from actors.vaults.verifications import unnamed_seals  # with SQLAlchemy; see above
 
         forgotten = unnamed_seals(self.branches(name), self.snapshots(name), self.seals(name))
         for branch, instant in forgotten:
@@ -490,7 +490,7 @@ class Vault:
         Raises:
             VaultError: the vault cannot be read at all.
         """
-        from actors.vaults.audits import Audited, faults_in  # with SQLAlchemy; see above
+        from actors.vaults.verifications import Found, faults_in  # with SQLAlchemy; see above
 
         if name not in {one.name for one in self.multiverses()}:
             return [f"there is no multiverse {name!r}"]
@@ -500,7 +500,7 @@ class Vault:
             marks = {branch: self.marked(name, branch) for one in branches for branch in (one.branch, one.parent)} | {
                 one.branch: self.marked(name, one.branch) for one in self.snapshots(name)
             }
-            found = Audited(
+            found = Found(
                 name, self.head(name), branches, marks, self.snapshots(name), self.seals(name), self.rules(name)
             )
             return faults_in(found, self._journal, self._keyframes, is_readable)

@@ -105,7 +105,7 @@ def test_what_could_not_be_written_is_never_written_and_the_run_ends(path, monke
 
 
 def test_while_the_vault_is_waited_for_the_status_says_so(path, monkeypatch) -> None:
-    monkeypatch.setattr("actors.clocks.WAITING_SAYS_SO_AFTER_S", 0.05)
+    monkeypatch.setattr("actors.command_rounds.WAITING_SAYS_SO_AFTER_S", 0.05)
     clock = opened(path)
     there, go_on = holding(clock, monkeypatch, "seal")
     commanding = threading.Thread(target=lambda: Story(clock).register("a"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from actors.core.kernel.effects import Exchange, Lost
 from actors.core.kernel.errors import SoulfraError
 from actors.vaults.records import Audit
 from actors.vaults.vaults import open_vault
@@ -158,3 +159,28 @@ def test_from_a_shell(tmp_path: Path, capsys: Any) -> None:
     ):
         code, out, err = soulfra("audit", *arguments)
         assert (code, out) == (2, "") and says in err and len(err.splitlines()) == 1
+
+
+def test_a_command_that_costs_its_member_its_life_is_told_of_at_its_own_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = tmp_path / "home.sqlite"
+    with opened(vault) as mv:
+        mv.register_game("ring", RING)
+        fleet = mv._engine._clock._fleet
+        perform = fleet.perform
+
+        def losing(effect: Any) -> Any:
+            if isinstance(effect, Exchange) and effect.occasion.startswith("command"):
+                return {member_id: Lost("its process died twice") for member_id in effect.grants}
+            return perform(effect)
+
+        with monkeypatch.context() as patched, pytest.raises(SoulfraError, match="is in error now"):
+            patched.setattr(fleet, "perform", losing)
+            mv.command("ring", "set_luck", {"luck": 1})
+        assert [(entry.position, entry.decision is not None) for entry in mv.journal()] == [
+            (1, False),
+            (2, False),
+            (3, True),
+        ]
+    assert [(one.position, one.outcome) for one in log_of(vault)] == [(1, "done"), (2, "member")]

@@ -5,7 +5,7 @@ from itertools import islice
 
 from actors.core.kernel.states import differences
 
-from .faults import HOST_POINTS, Point
+from .faults import HOST_POINTS
 from .runs import CalmRun, Decisions, StormyRun
 from .transports import MisdeedError
 from .worlds import SEEDS_PER_WORLD, world_of
@@ -108,8 +108,3 @@ def _objects(run: StormyRun, calm: CalmRun, control_tick: int, member_id: str) -
         return "nobody has its state"
     found = "; ".join(map(str, islice(differences(left, right), DIFFERENCES_SHOWN_MAX)))
     return found or "no object of its state; its local tick or its next number"
-
-
-def uncovered(runs: list[StormyRun]) -> list[Point]:
-    """Points that none of these runs was struck by."""
-    return [point for point in HOST_POINTS if not any(run.plan.hit[point] for run in runs)]

@@ -9,7 +9,7 @@ from actors.core.kernel.errors import ERRORS_BY_CODE, CallerError
 
 from .comparisons import CALM_RUNS_KEPT_MAX, PartedError
 from .courses import CalmSuccession
-from .faults import CLOCK_POINTS, Point
+from .faults import Point
 from .successions import StormySuccession
 from .worlds import SEEDS_PER_WORLD
 
@@ -86,8 +86,3 @@ def _unplaced(reply: Reply) -> Reply:
 def _unnamed(entry: JournalEntry) -> JournalEntry:
     """As it was asked in the calm run, where nobody needs a name."""
     return msgspec.structs.replace(entry, command_id="")
-
-
-def unpassed(runs: list[StormySuccession]) -> list[Point]:
-    """Points of clocks and vault that none of these runs was struck by."""
-    return [point for point in CLOCK_POINTS if not any(run.plan.hit[point] for run in runs)]

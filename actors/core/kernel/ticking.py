@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from actors.core.kernel.cascades import Cascades
-from actors.core.kernel.codec import encode
+from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.commands import Boundary, ClockCommand, Decision, JournalEntry, Reply
 from actors.core.kernel.digests import NO_DIGEST, digest_of, fold, multiverse_digest
 from actors.core.kernel.domains import FORKED, Domain
@@ -175,18 +175,24 @@ class Ticking:
 
         Two forks that live the same life have the same.
         """
-        lineages = self.domains[number].lineages if number else {}
-        seats = sorted(
-            (seated.role, lineages.get(seated.role, seated.role), seated.role_identity(), seated.digest)
-            for seated in self.members.values()
-            if seated.domain == number
-        )
-        return digest_of(encode([self.control_tick, seats]), self.posts[number].digest())
+        return self._domain_digests()[number]
+
+    def _domain_digests(self) -> dict[int, bytes]:
+        """That of each of them, and of all that is in none, by number in order."""
+        seats: dict[int, list[Plain]] = {number: [] for number in sorted(self.posts)}
+        for seated in sorted(self.members.values(), key=lambda one: one.role):
+            lineages = self.domains[seated.domain].lineages if seated.domain else {}
+            lineage = lineages.get(seated.role, seated.role)
+            seats[seated.domain].append([seated.role, lineage, seated.role_identity(), seated.digest])
+        return {
+            number: digest_of(encode([self.control_tick, found]), self.posts[number].digest())
+            for number, found in seats.items()
+        }
 
     def _fold_domains(self) -> None:
         chains = self.domain_chains
         self.domain_chains = {
-            number: fold(chains.get(number, NO_DIGEST), self.domain_digest(number)) for number in sorted(self.posts)
+            number: fold(chains.get(number, NO_DIGEST), digest) for number, digest in self._domain_digests().items()
         }
 
     def _identities(self) -> bytes:
@@ -255,7 +261,7 @@ class Ticking:
             tuple((*key, count) for key, count in sorted(flows.items())),
             tuple(failures),
             self.chain,
-            self.domain_chains.copy(),
+            self.domain_chains,
             dict(self.totals.ledger) if self._is_entered else {},
         )
 

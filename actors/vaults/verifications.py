@@ -1,4 +1,4 @@
-"""Audits: everything in a vault is read, and held against everything else."""
+"""Verifications: everything in a vault is read, and held against everything else."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from actors.vaults.records import DECISION, Branch, Instant, JournalRow, Snapsho
 Readable = Callable[[JournalRow], bool]
 
 
-class Audited(msgspec.Struct, frozen=True):
+class Found(msgspec.Struct, frozen=True):
     """What there is of one multiverse, but for journal and keyframes.
 
     Attributes:
@@ -45,7 +45,7 @@ def unnamed_seals(
 
 
 def faults_in(
-    found: Audited,
+    found: Found,
     journal: Journal,
     keyframes: Keyframes,
     is_readable: Readable,
@@ -64,7 +64,7 @@ def faults_in(
     ]
 
 
-def _faults_of_tree(found: Audited, journal: Journal) -> Iterator[str]:
+def _faults_of_tree(found: Found, journal: Journal) -> Iterator[str]:
     names = {one.branch for one in found.branches}
     firsts = sorted({one.parent for one in found.branches} - names)
     for one in found.branches:
@@ -88,7 +88,7 @@ def _faults_of_tree(found: Audited, journal: Journal) -> Iterator[str]:
         yield f"the keyframe of control tick {instant[0]} on {branch} is sealed for no snapshot; prune takes it away"
 
 
-def _faults_of_journal(found: Audited, journal: Journal, is_readable: Readable) -> Iterator[str]:
+def _faults_of_journal(found: Found, journal: Journal, is_readable: Readable) -> Iterator[str]:
     begins = {one.branch: one.position for one in found.branches}
     for branch, after in [*begins.items(), *journal.first_branches(found.name, found.branches)]:
         try:
@@ -116,7 +116,7 @@ def _untold(name: str, journal: Journal) -> Iterator[str]:
                 yield f"no audit record tells of position {position} of branch {branch!r}"
 
 
-def _faults_of_rules(found: Audited) -> Iterator[str]:
+def _faults_of_rules(found: Found) -> Iterator[str]:
     for branch, instant, fingerprint in found.rules:
         try:
             is_one = isinstance(json.loads(fingerprint), dict)
