@@ -17,7 +17,7 @@ from actors.core.kernel.errors import SoulfraError
 from actors.core.kernel.lanes import Whereabouts
 from actors.hosts import Host
 
-WARM = ("actors.core.realms.tick_engines", "actors.core.players.registry", "actors.core.realms.city")
+WARM = ("actors.core.realms.tick_engines", "actors.core.realms.city")
 """What most members are made of: imported while nobody waits for this host."""
 READERS = 4
 """Threads of a host that answer readers and heartbeats while a grant is carried out."""
