@@ -34,8 +34,7 @@ class Freezing(Instancing):
         for member_id in changed:
             if len(concerned[member_id].stills) >= CAUSES_MAX:
                 raise CommandRefusedError(f"{member_id} stands still for {CAUSES_MAX} causes already; lift one first.")
-        if changed:
-            self._journal(msgspec.structs.replace(command, scope=tuple(changed)))
+        self._journal_for(command, changed)
         for member_id in changed:
             seated = concerned[member_id]
             seated.freeze(with_cause(seated.stills, command.cause, ticks))
@@ -47,8 +46,7 @@ class Freezing(Instancing):
             raise CommandRefusedError("an instance that has not been started is started, not unfrozen.")
         concerned = self._in_scope(command.scope)
         changed = sorted(one for one, seated in concerned.items() if _has(seated, command.cause))
-        if changed:
-            self._journal(msgspec.structs.replace(command, scope=tuple(changed)))
+        self._journal_for(command, changed)
         for member_id in changed:
             seated = concerned[member_id]
             seated.freeze(without_cause(seated.stills, command.cause))
@@ -56,6 +54,10 @@ class Freezing(Instancing):
             one: [cause for cause, _ in concerned[one].stills] for one in sorted(concerned) if concerned[one].stills
         }
         return {"thawed": changed, "still": still}
+
+    def _journal_for(self, command: Freeze | Unfreeze, changed: list[str]) -> None:
+        """With those whom it changes: an empty scope is everybody, so one that changes nobody stays as it was asked."""
+        self._journal(msgspec.structs.replace(command, scope=tuple(changed)) if changed else command)
 
     def _in_scope(self, scope: tuple[str, ...]) -> dict[str, Seated]:
         """Whom ids of realms and of instances name, by member id; everybody if there are none."""

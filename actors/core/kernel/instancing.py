@@ -104,6 +104,7 @@ class Instancing(Forking):
         domain, instance = self._instance(command.fork)
         _check_phase(command.phase)
         if PHASES.index(command.phase) <= PHASES.index(instance.phase):
+            self._journal(command)
             shown = self.instance_shown(domain.number)
             return {**shown, "changed": False, "note": f"{instance.name} is {command.phase} already; nothing was done"}
         if PHASES.index(command.phase) - PHASES.index(instance.phase) > 1:
