@@ -102,6 +102,10 @@ class Headless:
             )
         return seated.local_tick, self._fleet.capture(realm_id)
 
+    def members_of(self, number: int) -> list[str]:
+        """The ids of the members of a closed domain, in order; none if there is none of that number."""
+        return self._sequencer.members_of(number)
+
     def cut(self, realm_ids: tuple[str, ...]) -> Cut:
         """What some realms are, for others to be made from; see `domains.py`.
 

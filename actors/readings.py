@@ -40,6 +40,7 @@ def described(sequencer: Sequencer, elapsed_total_ms: float) -> dict[str, Any]:
             }
             for realm_id, seated in sequencer.games.items()
         ],
+        "instances": sequencer.instances_shown(),
         "pending_events": sum(post.pending() for post in sequencer.posts.values()),
         "events_propagated": delivered,
         "dead_letters": sum(post.dead_letters_count for post in sequencer.posts.values()),

@@ -4,7 +4,21 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from actors.core.kernel.commands import Boundary, ClockCommand, DropFork, ForkGames, MemberCommand, QueueEvent, SetDelay
+from actors.core.kernel.commands import (
+    BeginInstance,
+    Boundary,
+    ClockCommand,
+    CreateInstance,
+    DropFork,
+    ForkGames,
+    Freeze,
+    MemberCommand,
+    ModifyMembers,
+    QueueEvent,
+    RevertDomain,
+    SetDelay,
+    Unfreeze,
+)
 from actors.core.kernel.modifications import MODIFY
 from actors.vaults.checks import NOTE_CHARACTERS_MAX
 from actors.vaults.records import DONE, Audit
@@ -49,8 +63,14 @@ def asked_by(principal: str, command: ClockCommand, command_id: str) -> Asked:
             subject = target or ""
         case ForkGames(realm_ids):
             subject = " ".join(realm_ids)
-        case DropFork(fork):
+        case DropFork(fork) | BeginInstance(fork) | RevertDomain(fork):
             subject = str(fork)
+        case CreateInstance(name):
+            subject = name
+        case Freeze(scope) | Unfreeze(scope):
+            subject = " ".join(scope)
+        case ModifyMembers(changes):
+            subject = " ".join(sorted(changes))
         case SetDelay(source, target):
             subject = f"{source} {target}"
         case _:

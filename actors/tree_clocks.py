@@ -6,13 +6,22 @@ and only then do the members become what they were. Who dies before the commit h
 succeeded by a clock on the new branch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
 
 from actors.clocks import MasterClock
-from actors.core.kernel.commands import STATE_BYTES_MAX, Boundary, ForkGames, Reply, RevertGame
+from actors.core.kernel.commands import (
+    STATE_BYTES_MAX,
+    Boundary,
+    ForkGames,
+    Reply,
+    RevertDomain,
+    RevertedMember,
+    RevertGame,
+)
 from actors.core.kernel.domains import encoded_cut
 from actors.core.kernel.errors import CallerError, CommandRefusedError, SoulfraError, told
 from actors.core.kernel.sequencing import Sequencer
@@ -219,11 +228,70 @@ class TreeClock(MasterClock):
         self._check_whole()
         if (known := self._sequencer.replies.get(asked.command_id)) is not None:
             return known
+        now = self._sequencer.boundary
+        with self._as_it_was(realm_id, control_tick, snapshot) as (control_tick, lived):
+            if lived.life_of(realm_id) != self._sequencer.removals[realm_id]:
+                raise CommandRefusedError(f"{realm_id} was another realm then: that one has been removed since.")
+            local_tick, document = lived.capture(realm_id)
+            chronicle = self._chronicle
+            until = PastChronicle(self._vault(), chronicle.name, now.control_tick, chronicle.branch, now.position)
+            entangled = lived.exchanged(until, realm_id)
+        size = len(document) + sum(len(one.encode()) + ID_OVERHEAD_BYTES for one in entangled)
+        if size > STATE_BYTES_MAX:
+            raise CommandRefusedError(
+                f"what {realm_id} was, and what it is entangled in, takes {size:,} bytes, and at most {STATE_BYTES_MAX:,} "
+                "fit into a command; revert everything instead."
+            )
+        command = RevertGame(realm_id, control_tick, local_tick, document, entangled)
+        return self._carry_out(command, asked.command_id, asked.principal)
+
+    def revert_domain(
+        self, fork: int, control_tick: int, snapshot: str = "", command_id: str = "", principal: str = ""
+    ) -> Reply:
+        """Lets a closed domain's own time go back, on the same branch: an instance with its attached realms, or a fork.
+
+        What is under way in it goes to the dead letters.
+
+        Args:
+            fork: the number of the domain.
+            control_tick: it becomes what it was after this control tick of the present history, before its commands.
+            snapshot: or what it was there instead; the snapshot must be of the present history.
+            command_id: the caller's name for this; asked again under the same name, it is not done again.
+            principal: who asks, for the audit log.
+
+        Returns:
+            The reply: fork, local_ticks (by member id), dropped (ids of events), entangled (ids of events that have
+            crossed its wall since then).
+
+        Raises:
+            CommandRefusedError: it was not there then or had other members, one of them cannot be captured, or all of it
+                is too large.
+            EngineError: history cannot be lived again; nothing has changed.
+        """
+        asked = Asked(principal, RevertDomain.__name__, str(fork), command_id)
+        return self._audited(asked, lambda: self._revert_domain(fork, control_tick, snapshot, asked))
+
+    def _revert_domain(self, fork: int, control_tick: int, snapshot: str, asked: Asked) -> Reply:
+        self._check_whole()
+        if (known := self._sequencer.replies.get(asked.command_id)) is not None:
+            return known
+        members = self._sequencer.members_of(fork)
+        with self._as_it_was(f"fork {fork}", control_tick, snapshot) as (control_tick, lived):
+            if lived.members_of(fork) != members:
+                raise CommandRefusedError(
+                    f"fork {fork} had other members after control tick {control_tick}; it can go back as far as it has the "
+                    "present ones."
+                )
+            then = {member_id: RevertedMember(*lived.capture(member_id)) for member_id in members}
+        return self._carry_out(RevertDomain(fork, control_tick, then), asked.command_id, asked.principal)
+
+    @contextmanager
+    def _as_it_was(self, whom: str, control_tick: int, snapshot: str) -> Iterator[tuple[int, Headless]]:
+        """Everything at a boundary of the present history, lived again in this process, and its control tick."""
         vault, chronicle = self._vault(), self._chronicle
         control_tick, branch, position = self._meant(control_tick, chronicle.branch, snapshot)
         self._end_here()
-        now = self._sequencer.boundary
-        with self._busy(f"finding out what {realm_id} was at control tick {control_tick}"):
+        with self._busy(f"finding out what {whom} was at control tick {control_tick}"):
             then = PastChronicle(vault, chronicle.name, control_tick, branch, position)
             boundary, standing = standing_at(then, chronicle.realm_paths)
             instant = boundary.instant
@@ -234,19 +302,7 @@ class TreeClock(MasterClock):
                 )
             with Headless(chronicle.settings, then.epoch, chronicle.realm_paths) as lived:
                 lived.become(standing)
-                if lived.life_of(realm_id) != self._sequencer.removals[realm_id]:
-                    raise CommandRefusedError(f"{realm_id} was another realm then: that one has been removed since.")
-                local_tick, document = lived.capture(realm_id)
-                until = PastChronicle(vault, chronicle.name, now.control_tick, chronicle.branch, now.position)
-                entangled = lived.exchanged(until, realm_id)
-        size = len(document) + sum(len(one.encode()) + ID_OVERHEAD_BYTES for one in entangled)
-        if size > STATE_BYTES_MAX:
-            raise CommandRefusedError(
-                f"what {realm_id} was, and what it is entangled in, takes {size:,} bytes, and at most {STATE_BYTES_MAX:,} "
-                "fit into a command; revert everything instead."
-            )
-        command = RevertGame(realm_id, control_tick, local_tick, document, entangled)
-        return self._carry_out(command, asked.command_id, asked.principal)
+                yield control_tick, lived
 
     def fork_past(
         self,
@@ -285,11 +341,13 @@ class TreeClock(MasterClock):
         self._end_here()
         with self._busy(f"finding out what {', '.join(wanted.realm_ids)} were at control tick {control_tick}"):
             then = PastChronicle(vault, chronicle.name, control_tick, branch, position)
-            _, standing = standing_at(then, chronicle.realm_paths)
+            boundary, standing = standing_at(then, chronicle.realm_paths)
             with Headless(chronicle.settings, then.epoch, chronicle.realm_paths) as lived:
                 lived.become(standing)
                 cut = lived.cut(wanted.realm_ids)
-        command = msgspec.structs.replace(wanted, past=encoded_cut(cut))
+        owner = then.owner_of(boundary.instant)
+        left = tuple(msgspec.structs.replace(one, branch=owner) for one in cut.ancestors)
+        command = msgspec.structs.replace(wanted, past=encoded_cut(msgspec.structs.replace(cut, ancestors=left)))
         return self._carry_out(command, asked.command_id, asked.principal)
 
     def select(self, branch: str, principal: str = "") -> Boundary:

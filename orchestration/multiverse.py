@@ -19,7 +19,7 @@ from orchestration.openings import (
     opened_engine,
     paranoid_lane,
 )
-from orchestration.remembering import Remembering
+from orchestration.presiding import Presiding
 
 if TYPE_CHECKING:
     from actors.paranoid_lanes import ParanoidLane
@@ -28,7 +28,7 @@ WATCH_INTERVAL_S = 0.1
 """How often a run under way is looked at for progress."""
 
 
-class Multiverse(Remembering):
+class Multiverse(Presiding):
     """Many realms under one master clock.
 
     It is opened with or without history (below), or found again (`attach`); it runs for so many control ticks (`run`,
@@ -46,6 +46,10 @@ class Multiverse(Remembering):
     What it remembers, with a vault (`Remembering`): boundaries that have been (`at`, `snapshot`, `snapshots`,
     `delete_snapshot`, `diff`), the way back (`revert`, `revert_realm`, `select`, `branches`, `history`), what if (`fork`,
     `forks`, `drop_fork`, `sweep`).
+
+    Instances (`Presiding`): four platforms each, behind a wall of their own (`create_instance`, `instances`, `instance`,
+    `attach_game`, `modify_instance`, `revert_instance`, `fork_instance`, `destroy_instance`), and who stands still
+    (`freeze`, `unfreeze`).
 
     Args:
         seed: from which every draw follows.
@@ -143,7 +147,7 @@ class Multiverse(Remembering):
         checked_principal(principal)
         engine = RayEngine.found(checked(str, name, "name"), address)
         mv = cls.__new__(cls)
-        Remembering.__init__(mv, engine, name, None, (), checked_principal(principal))
+        Presiding.__init__(mv, engine, name, None, (), checked_principal(principal))
         mv._doubling = None
         return mv
 

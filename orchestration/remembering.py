@@ -248,9 +248,12 @@ class Remembering(Commanding):
         """
         ids = checked_texts(realm_ids, "realm ids")
         changes = modifications_of(ids, modifications)
+        wanted = ForkGames(ids, max(1, len(changes)) if count is None else count, divergent, changes)
+        return self._fork(wanted, control_tick, branch, snapshot)
+
+    def _fork(self, wanted: ForkGames, control_tick: int | None, branch: str, snapshot: str) -> list[Fork]:
         if (control_tick is not None and snapshot) or (branch and control_tick is None):
             raise CommandRefusedError("a fork begins now, or at a control tick (of a branch), or else at a snapshot.")
-        wanted = ForkGames(ids, max(1, len(changes)) if count is None else count, divergent, changes)
         if control_tick is None and not snapshot:
             return forked_from(self._submit(wanted))
         for text, what in ((branch, "branch"), (snapshot, "snapshot")):

@@ -190,7 +190,7 @@ def test_a_copy_that_cannot_be_made_leaves_nothing():
     )
     bad = msgspec.structs.replace(cut, origins=[*cut.origins[:2], origin])
     before, hosts = tables_of(world.sequencer), len(world.lane._hosts)
-    with pytest.raises((FactoryError, MemberError), match="nothing was forked"):
+    with pytest.raises((FactoryError, MemberError), match="nothing has changed"):
         fork(world, *TRIO, past=encoded_cut(bad))
     assert (tables_of(world.sequencer), len(world.lane._hosts)) == (before, hosts)
 

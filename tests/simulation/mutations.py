@@ -21,6 +21,7 @@ CHRONICLES, REPLAYS = "actors/chronicles.py", "actors/replays.py"
 TABLES = f"{KERNEL}/tables.py"
 JOURNALS = "actors/vaults/journals.py"
 TICKING, SEQUENCING, FORKING = f"{KERNEL}/ticking.py", f"{KERNEL}/sequencing.py", f"{KERNEL}/forking.py"
+COMMANDING = f"{KERNEL}/rounds.py"
 HOSTS = "actors/hosts.py"
 DEFAULT_SEEDS = 200
 DEFAULT_CLOCK_SEEDS = 96
@@ -200,7 +201,7 @@ MUTATIONS = (
     _of_clocks("what may be seen is not written down", MARKS, "        if self.reached <= now:\n            self.mark(limit)\n", "        if self.reached <= now:\n            self.reached = limit\n"),
     _of_clocks("a member may die once while history is lived again", REPLAYS, "DEATHS_LIVING_AGAIN_MAX = 10\n", "DEATHS_LIVING_AGAIN_MAX = 0\n"),
     _of_clocks("a repeated command is done again", SEQUENCING, "        if (known := self.replies.get(command_id)) is not None:\n            return known\n", ""),
-    _of_clocks("the journal does not say who asked", FORKING, "self._note(command, None, self._command_id)", 'self._note(command, None, "")'),
+    _of_clocks("the journal does not say who asked", COMMANDING, "self._note(command, None, self._command_id)", 'self._note(command, None, "")'),
     _of_clocks("a keyframe leaves out the replies", TABLES, "    sequencer.replies = tables.replies\n", ""),
     _of_clocks("a keyframe leaves out the ledger", TABLES, "    totals.ledger = Counter({quantity: int(amount) for quantity, amount in tables.ledger.items()})\n", ""),
     _of_clocks("a keyframe leaves out who has gone", TABLES, "    sequencer.removals = Counter(tables.removals)\n", ""),

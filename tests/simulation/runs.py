@@ -8,7 +8,15 @@ from typing import Any
 from actors.core.kernel import fleets, keeping
 from actors.core.kernel.addresses import PLAYERS
 from actors.core.kernel.codec import encode
-from actors.core.kernel.commands import ClockCommand, ForkGames, MemberSpec, RegisterGame, Reply, RestartGame
+from actors.core.kernel.commands import (
+    ClockCommand,
+    CreateInstance,
+    ForkGames,
+    MemberSpec,
+    RegisterGame,
+    Reply,
+    RestartGame,
+)
 from actors.core.kernel.effects import Capture, Dispose, Effect, Exchange, Lost, Rebuild, Refused, Script, T
 from actors.core.kernel.errors import EngineError, FactoryError
 from actors.core.kernel.fleets import Fleet
@@ -170,7 +178,7 @@ class Run:
 
 def _may_be_asked_again(command: ClockCommand, reply: Reply) -> bool:
     """Whether something outside of history refused it: a host that died, or that restored a copy as another."""
-    if isinstance(command, ForkGames):
+    if isinstance(command, ForkGames | CreateInstance):
         return reply.error_code in (EngineError.code, FactoryError.code)
     return isinstance(command, RegisterGame) and reply.error_code == EngineError.code
 

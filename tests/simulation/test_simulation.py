@@ -70,7 +70,7 @@ def test_the_worlds_are_rich() -> None:
         errors += sum(1 for reply in run.replies if reply.error_code)
         removed += sum(run.sequencer.removals.values())
         forks += run.sequencer.forks
-    assert kinds == {"players", "city", "ring", "scribe", "letterbox", "diary"}
+    assert kinds == {"players", "city", "ring", "scribe", "letterbox", "diary", "small platform"}
     assert flows > 3_000
     assert min(failed, errors, removed, forks) > 10
 

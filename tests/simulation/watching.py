@@ -101,7 +101,8 @@ class WatchedSeat(Seat):
     def _restore(self, checkpoint: Checkpoint) -> None:
         _pass(Embodiment, Point.RESTORING)
         super()._restore(checkpoint)
-        if isinstance(_doing(), Embodiment) and _Present.process.is_struck(Point.RESTORE_DIFFERS):  # type: ignore[union-attr]
+        compared = checkpoint.digest  # else nobody can know; a divergent copy becomes another as it is restored
+        if compared and isinstance(_doing(), Embodiment) and _Present.process.is_struck(Point.RESTORE_DIFFERS):  # type: ignore[union-attr]
             self._sequence += 1
 
     def replay(self, advance: Advance) -> bytes:

@@ -11,17 +11,24 @@ from typing import Any
 from actors.core.kernel.addresses import PLAYERS, RealmCoordinate
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import (
+    AttachGame,
+    BeginInstance,
     ClockCommand,
+    CreateInstance,
     DropFork,
     ForkGames,
+    Freeze,
     MemberCommand,
     MemberSpec,
+    ModifyMembers,
     QueueEvent,
     RegisterGame,
     RemoveGame,
     Subscribe,
+    Unfreeze,
     Unsubscribe,
 )
+from actors.core.kernel.instances import PHASES, PLATFORM_ROLES
 from actors.core.players.players import player_id_of
 
 SEEDS_PER_WORLD = 8
@@ -30,6 +37,8 @@ CONTROL_TICKS = 25
 PLAYERS_COUNT = 2
 CITY = "actors.core.realms.city:City"
 NPCS = 12
+INSTANCE_SHARE = 0.3
+"""Of the worlds: four members more cost time."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ class _Author:
             "digest_interval_control_ticks": self.rng.choice([1, 1, 1, 2]),
         }
         self.kinds: dict[str, str] = {}
+        self.has_instance = Random(f"instance {number}").random() < INSTANCE_SHARE
 
     def write(self) -> World:
         self._found()
@@ -81,6 +91,8 @@ class _Author:
         self._let_members_fail()
         self._change_who_is_there()
         self._fork()
+        if self.has_instance:
+            self._preside()
         return World(self.number, self.settings, self.agenda)
 
     def _at(self, control_tick: int, command: ClockCommand) -> None:
@@ -211,12 +223,38 @@ class _Author:
         chosen = tuple(self.rng.sample(able, self.rng.randint(1, min(3, len(able)))))
         at = self._some_tick(3, 14)
         count = self.rng.randint(1, 2)
+        first = 2 if self.has_instance else 1  # the instance is there before
         changes = {realm_id: encode({"book.gold": 60}) for realm_id in chosen if self.kinds[realm_id] == "scribe"}
         self._at(at, ForkGames(chosen, count, self.rng.random() < 0.5, (changes,)))
-        self._at(at + self.rng.randint(1, 5), ForkGames((f"{chosen[0]}~1",)))
+        self._at(at + self.rng.randint(1, 5), ForkGames((f"{chosen[0]}~{first}",)))
         for realm_id in chosen:
             if self.kinds[realm_id] in ("ring", "city"):
                 continue
-            self._ask(at + self.rng.randint(1, 5), f"{realm_id}~1", "say", target=self.rng.choice(sorted(self.kinds)))
-            self._queue(at + 1, f"{realm_id}~{count}", "note", {"minted": 2}, None, gold=1)
-        self._at(at + self.rng.randint(2, 8), DropFork(count))
+            told, last = self.rng.choice(sorted(self.kinds)), first + count - 1
+            self._ask(at + self.rng.randint(1, 5), f"{realm_id}~{first}", "say", target=told)
+            self._queue(at + 1, f"{realm_id}~{last}", "note", {"minted": 2}, None, gold=1)
+        self._at(at + self.rng.randint(2, 8), DropFork(first + count - 1))
+
+    def _preside(self) -> None:
+        """An instance begins, takes a realm in, stands still, is changed, copied and possessed."""
+        rng = Random(f"presiding {self.number}")
+        spec = MemberSpec("small_platforms:Platform", encode({}))
+        self._at(1, CreateInstance("alpha", dict.fromkeys(PLATFORM_ROLES, spec), rng.choice(PHASES)))
+        self._at(2, BeginInstance(1, "initialized"))
+        self._at(rng.randint(2, 4), BeginInstance(1, "started"))
+        able = [realm_id for realm_id, kind in sorted(self.kinds.items()) if kind in ("scribe", "city", "slow")]
+        self._at(rng.randint(4, 12), AttachGame(rng.choice(able), 1, rng.choice(["", *self._of_kind("ring")])))
+        for _ in range(3):
+            scope = rng.choice([("alpha",), ("runtime~1",), (rng.choice(sorted(self.kinds)),), ()])
+            cause, at = rng.choice(["freeze", "override"]), rng.randint(4, 18)
+            self._at(at, Freeze(scope, cause, rng.choice([0, 3, 8])))
+            self._at(at + rng.randint(1, 5), Unfreeze(scope, cause))
+        sums = {"runtime~1": encode({"all.it.sum": rng.choice([5, -5])}), "mirror~1": encode({"all.it.gold": 9})}
+        self._at(rng.randint(5, 18), ModifyMembers(sums))
+        self._ask(rng.randint(5, 18), "protocol~1", "mint", gold=rng.randint(1, 9))
+        self._ask(rng.randint(5, 12), "runtime~1", "possess")
+        platforms = tuple(f"{role}~1" for role in PLATFORM_ROLES)
+        self._at(rng.randint(12, 20), ForkGames(platforms, 1, rng.random() < 0.5, names=("beta",)))
+        self._at(rng.randint(20, 22), Unfreeze((), "override"))
+        if rng.random() < 0.5:
+            self._at(23, DropFork(1))

@@ -20,6 +20,14 @@ PLAYERS = "@players"
 PLAYER_ROSTER = "player_roster"
 """The event by which the registry tells a realm who is there: `{players: [as in player_arrived]}`; replaces the roster."""
 
+GODS = "@gods"
+"""The source of what the clock itself tells a member because a god asked for something."""
+POSSESSION_ENDED = "possession_ended"
+"""The event by which the clock tells a member that nobody possesses anything in it any more: it has been copied, or taken
+back in time."""
+POSSESSED = "possessed"
+"""The measure by which a member says how many of its agents are possessed."""
+
 
 def checked_part(value: object, what: str) -> str:
     """`value`, if it can be a part of an address.

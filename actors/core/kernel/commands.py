@@ -130,6 +130,7 @@ class ForkGames(msgspec.Struct, frozen=True, tag=True):
         divergent: whether the copies draw by lineages of their own; else they draw as their origins do.
         modifications: for each copy, encoded changes by realm id; see `modifications.py`.
         past: the encoded `Cut` of what they were; empty copies what they are now, which every replay finds again.
+        names: of the instances that are made, if the realms are one; without, each is named after its origin.
     """
 
     realm_ids: tuple[str, ...]
@@ -137,6 +138,7 @@ class ForkGames(msgspec.Struct, frozen=True, tag=True):
     divergent: bool = False
     modifications: tuple[dict[str, bytes], ...] = ()
     past: bytes = b""
+    names: tuple[str, ...] = ()
 
 
 class DropFork(msgspec.Struct, frozen=True, tag=True):
@@ -145,8 +147,94 @@ class DropFork(msgspec.Struct, frozen=True, tag=True):
     fork: int
 
 
+class CreateInstance(msgspec.Struct, frozen=True, tag=True):
+    """Makes a four-platform instance, in a closed domain of its own; see `instances.py`.
+
+    Attributes:
+        name: of the instance; no other that lives has it.
+        platforms: by role, how each is made.
+        phase: how far it is brought at once: "created", "initialized" or "started".
+    """
+
+    name: str
+    platforms: dict[str, MemberSpec]
+    phase: str
+
+
+class BeginInstance(msgspec.Struct, frozen=True, tag=True):
+    """Brings an instance to a phase: "initialized" or "started"; one that is there already is left as it is."""
+
+    fork: int
+    phase: str
+
+
+class AttachGame(msgspec.Struct, frozen=True, tag=True):
+    """Takes a realm into an instance's closed domain, its players moving to `players_to`."""
+
+    realm_id: str
+    fork: int
+    players_to: str = ""
+
+
+class Freeze(msgspec.Struct, frozen=True, tag=True):
+    """Lets members stand still: they get no local time, and their mail waits.
+
+    Attributes:
+        scope: ids of realms and of instances; empty is everybody.
+        cause: why they stand still; causes stack, and all must lift.
+        local_ticks: that each of them would have had, after which it thaws; 0 is until it is lifted.
+    """
+
+    scope: tuple[str, ...]
+    cause: str
+    local_ticks: int = 0
+
+
+class Unfreeze(msgspec.Struct, frozen=True, tag=True):
+    """Lifts one cause; who stands still for another one, too, stands still."""
+
+    scope: tuple[str, ...]
+    cause: str
+
+
+class ModifyMembers(msgspec.Struct, frozen=True, tag=True):
+    """Changes the states of several members from outside, all of it or nothing; encoded changes by member id."""
+
+    changes: dict[str, bytes]
+
+
+class RevertedMember(msgspec.Struct, frozen=True):
+    """What a member was at a boundary: its local time and its encoded state."""
+
+    local_tick: int
+    document: bytes
+
+
+class RevertDomain(msgspec.Struct, frozen=True, tag=True):
+    """Lets a closed domain's own time go back; what its members were is part of the command.
+
+    Attributes:
+        fork: the number of the domain.
+        boundary_tick: the control tick after which they were so.
+        members: what each was, by id: all that are in it.
+        entangled: ids of the events that have crossed its wall since, in order.
+    """
+
+    fork: int
+    boundary_tick: int
+    members: dict[str, RevertedMember]
+    entangled: tuple[str, ...] = ()
+
+
 ClockCommand = (
-    SetDelay
+    CreateInstance
+    | BeginInstance
+    | AttachGame
+    | Freeze
+    | Unfreeze
+    | ModifyMembers
+    | RevertDomain
+    | SetDelay
     | RevertGame
     | ForkGames
     | DropFork

@@ -5,20 +5,28 @@ journal did elsewhere is passed over; only its number counts, for ids are made f
 """
 
 from actors.core.kernel.commands import (
+    AttachGame,
+    BeginInstance,
     ClockCommand,
+    CreateInstance,
     DropFork,
     ForkGames,
+    Freeze,
     JournalEntry,
     MemberCommand,
+    ModifyMembers,
     QueueEvent,
     RegisterGame,
     RemoveGame,
     RestartGame,
+    RevertDomain,
     RevertGame,
     SetDelay,
     Subscribe,
+    Unfreeze,
     Unsubscribe,
 )
+from actors.core.kernel.errors import EngineError
 from actors.core.kernel.games import HOME
 from actors.core.kernel.sequencing import Sequencer
 
@@ -35,12 +43,17 @@ def confine(sequencer: Sequencer, domain: int) -> list[str]:
         del sequencer.domains[number]
     if domain != HOME:
         sequencer.post = sequencer.new_post()
+    sequencer.is_alone = True
     sequencer.posts = {HOME: sequencer.post} | ({domain: sequencer.posts[domain]} if domain != HOME else {})
     return others
 
 
 def concerns(sequencer: Sequencer, domain: int, entry: JournalEntry) -> bool:
-    """Whether an entry of the journal does anything within a domain that lives alone."""
+    """Whether an entry of the journal does anything within a domain that lives alone.
+
+    Raises:
+        EngineError: what it did is nothing that a domain can live through alone.
+    """
     if entry.decision is not None:
         return entry.decision.member_id in sequencer.members
     return entry.command is not None and _concerns(sequencer, domain, entry.command)
@@ -62,5 +75,18 @@ def _concerns(sequencer: Sequencer, domain: int, command: ClockCommand) -> bool:
             return target in sequencer.members
         case DropFork(fork):
             return fork == domain
-        case ForkGames():  # whoever is copied stays as it was
+        case ForkGames() | CreateInstance():  # whoever is copied stays as it was
             return False
+        case BeginInstance(fork) | RevertDomain(fork):
+            return fork == domain
+        case AttachGame(realm_id, fork):
+            if domain in (HOME, fork):
+                raise EngineError(
+                    f"{realm_id} was attached to an instance here, so neither side lived alone; look at the whole past, "
+                    "without a realm."
+                )
+            return False
+        case ModifyMembers(changes):
+            return not sequencer.members.keys().isdisjoint(changes)
+        case Freeze(scope) | Unfreeze(scope):
+            return not sequencer.members.keys().isdisjoint(scope)

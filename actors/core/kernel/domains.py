@@ -1,4 +1,4 @@
-"""Closed domains: copies of realms that live on beside their origins, behind a wall.
+"""Closed domains: instances, and copies of realms that live on beside their origins, each behind a wall.
 
 Within a domain every member is known by its role, the id of what it is a copy of; so a copy hears, says and draws what its
 origin would, and equals it to the bit as long as nobody changes it. Addresses outside name it by an id of its own,
@@ -14,8 +14,10 @@ from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import MemberSpec, RegisterGame
 from actors.core.kernel.errors import ProtocolError
 from actors.core.kernel.events import Event
+from actors.core.kernel.instances import Ancestor, Instance
 from actors.core.kernel.members import Birth
 from actors.core.kernel.messages import Checkpoint
+from actors.core.kernel.standstills import Stills
 
 FORKED = "forked"
 """Why an event that would cross the wall of a domain is a dead letter."""
@@ -41,15 +43,24 @@ class Domain:
         members: the id of every member, by role.
         lineages: by what the draws of every member go, by role.
         traces_max: how many steps of cascades are kept.
+        instance: the instance that lives in it, if one does.
     """
 
-    def __init__(self, number: int, members: dict[str, str], lineages: dict[str, str], traces_max: int) -> None:
-        self.number, self.members, self.lineages = number, members, lineages
+    def __init__(
+        self,
+        number: int,
+        members: dict[str, str],
+        lineages: dict[str, str],
+        traces_max: int,
+        instance: Instance | None = None,
+    ) -> None:
+        self.number, self.members, self.lineages, self.instance = number, members, lineages, instance
         self.cascades = Cascades(traces_max)
 
     def identity(self) -> Plain:
         """What the digest covers of it besides states and what is under way."""
-        return [self.number, sorted(self.members.items()), sorted(self.lineages.items())]
+        instance = [] if self.instance is None else [self.instance.identity()]
+        return [self.number, sorted(self.members.items()), sorted(self.lineages.items()), *instance]
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -61,6 +72,7 @@ class Origin(msgspec.Struct, frozen=True):
     spec: MemberSpec
     checkpoint: Checkpoint
     subscriptions: list[str]
+    stills: Stills = ()
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -72,6 +84,8 @@ class Cut(msgspec.Struct, frozen=True):
         delays: (source, target, control ticks) of pairs among them.
         calendar: what they have sent and what is sent to them, under way.
         mailboxes: what has arrived and waits for them, by role.
+        instance: the instance that they are, if they are one.
+        ancestors: the boundaries at which copies leave whom they are made from.
     """
 
     control_tick: int
@@ -79,6 +93,8 @@ class Cut(msgspec.Struct, frozen=True):
     delays: list[tuple[str, str, int]]
     calendar: list[Event]
     mailboxes: dict[str, list[Event]]
+    instance: Instance | None = None
+    ancestors: tuple[Ancestor, ...] = ()
 
 
 def is_within(event: Event, roles: Container[str]) -> bool:

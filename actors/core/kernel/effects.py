@@ -49,11 +49,11 @@ class Spawn(msgspec.Struct, frozen=True, gc=False):
 
 
 class Captured(msgspec.Struct, frozen=True, gc=False):
-    """What a member that has lived can be made from: what it was told at its birth, how it is made, its state."""
+    """What a member can be made from: what it is told at its birth, how it is made, its state if it has lived."""
 
     birth: Birth
     spec: MemberSpec
-    checkpoint: Checkpoint
+    checkpoint: Checkpoint | None
 
 
 class Populate(msgspec.Struct, frozen=True, gc=False):

@@ -8,25 +8,48 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from actors.core.kernel.addresses import PLAYER_ROSTER, PLAYERS, RealmCoordinate, checked_realm_id
+from actors.core.kernel.addresses import (
+    GODS,
+    PLAYER_ROSTER,
+    PLAYERS,
+    POSSESSED,
+    POSSESSION_ENDED,
+    RealmCoordinate,
+    checked_realm_id,
+)
 from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.commands import (
     STATE_BYTES_MAX,
-    ClockCommand,
     DropFork,
     ForkGames,
     RegisterGame,
     checked_command,
 )
-from actors.core.kernel.domains import FORKED, Cut, Domain, Origin, copy_id, decoded_cut, is_within
+from actors.core.kernel.domains import (
+    FORK_MARK,
+    FORKED,
+    Cut,
+    Domain,
+    Origin,
+    copy_id,
+    decoded_cut,
+    is_copy_id,
+    is_within,
+)
 from actors.core.kernel.effects import Capture, Captured, Dispose, Exchange, Populate, Refused, Script
-from actors.core.kernel.errors import CommandRefusedError, SoulfraError, UnknownMemberError, error_from
+from actors.core.kernel.errors import (
+    CommandRefusedError,
+    DuplicateMemberError,
+    SoulfraError,
+    error_from,
+)
 from actors.core.kernel.events import Event, order
 from actors.core.kernel.games import HOME, Seated
+from actors.core.kernel.instances import PLATFORM_ROLES, Ancestor, Instance, checked_instance_name
 from actors.core.kernel.members import CAPTURED, Command, Grant, Outbox
 from actors.core.kernel.messages import Embodied
 from actors.core.kernel.modifications import MODIFY
-from actors.core.kernel.ticking import Ticking
+from actors.core.kernel.rounds import Rounds
 
 COPIES_MAX = 1_000
 """In one fork; each is a process for every realm."""
@@ -34,19 +57,8 @@ AFTER_ALL_OTHERS = 1 << 62
 """The number of an event that is to be heard after all that its source has said."""
 
 
-class Forking(Ticking):
+class Forking(Rounds):
     """The rules of closed domains."""
-
-    def _journal(self, command: ClockCommand) -> None:
-        checked_command(command)
-        self._note(command, None, self._command_id)
-
-    def _game(self, realm_id: str) -> Seated:
-        seated = self.members.get(realm_id)
-        if seated is None or not seated.is_game:
-            known = ", ".join(self.games) or "none yet"
-            raise UnknownMemberError(f"no realm {realm_id!r} is registered; registered: {known}.")
-        return seated
 
     def domain_of(self, realm_id: str) -> int | None:
         """The number of the closed domain that a realm is in; None where there never was a fork: all is one then.
@@ -70,21 +82,30 @@ class Forking(Ticking):
         origins = []
         for realm_id in realm_ids:
             seated, captured = seats[realm_id], found[realm_id]
-            if not isinstance(captured, Captured) or seated.registration is None:
+            if not isinstance(captured, Captured) or captured.checkpoint is None or seated.registration is None:
                 raise CommandRefusedError(f"{realm_id} cannot be copied: its state cannot be captured now.")
             subscriptions = self.posts[seated.domain].subscriptions(seated.role)
             origins.append(
                 Origin(
-                    seated.role, seated.registration, captured.birth, captured.spec, captured.checkpoint, subscriptions
+                    seated.role,
+                    seated.registration,
+                    captured.birth,
+                    captured.spec,
+                    captured.checkpoint,
+                    subscriptions,
+                    seated.stills,
                 )
             )
         origins = sorted(origins, key=lambda origin: origin.role)
-        post = self.posts[seats[realm_ids[0]].domain]
+        number = seats[realm_ids[0]].domain
+        post = self.posts[number]
         roles = {origin.role for origin in origins}
+        instance = self.domains[number].instance if number and roles.issuperset(PLATFORM_ROLES) else None
+        left = Ancestor(number, self.control_tick, self.position)
         delays = [
             (*pair, delay) for pair, delay in sorted(post.delays.items()) if pair[0] in roles and pair[1] in roles
         ]
-        return Cut(self.control_tick, origins, delays, *post.cut(roles))
+        return Cut(self.control_tick, origins, delays, *post.cut(roles), instance, (left,))
 
     def _forkable(self, realm_ids: tuple[str, ...]) -> dict[str, Seated]:
         if not realm_ids:
@@ -127,6 +148,7 @@ class Forking(Ticking):
         cut = decoded_cut(command.past) if command.past else (yield from self.cut_script(command.realm_ids))
         roles = [origin.role for origin in cut.origins]
         numbers = self._numbers(roles, command.count)
+        instances = self._instances(cut, numbers, command.names)
         newcomers = {
             copy_id(origin.role, number): _newcomer(origin, number, command.divergent)
             for number in numbers
@@ -136,7 +158,7 @@ class Forking(Ticking):
         made = yield Populate(newcomers)
         changed: Mapping[str, Outbox] = {}
         try:
-            embodied = _all_made(made)
+            embodied = all_made(made)
             if grants:
                 changed = _all_changed((yield Exchange(grants, f"command {self.position + 1}")))
         except SoulfraError:
@@ -145,8 +167,40 @@ class Forking(Ticking):
             raise
         self._journal(command)
         for number in numbers:
-            self._begin_domain(number, cut, newcomers, embodied, changed)
+            self._begin_domain(number, instances[number], cut, newcomers, embodied, changed)
         return [{"fork": number, "realms": {role: copy_id(role, number) for role in roles}} for number in numbers]
+
+    def _instances(self, cut: Cut, numbers: list[int], names: tuple[str, ...]) -> dict[int, Instance | None]:
+        """What the copies of an instance are called; nothing where none is copied."""
+        origin = cut.instance
+        if origin is None:
+            if names:
+                raise CommandRefusedError("only copies of an instance have names; leave them out.")
+            return dict.fromkeys(numbers)
+        if names and len(names) != len(numbers):
+            raise CommandRefusedError(f"{len(names)} names are given for {len(numbers)} copies; give one for each.")
+        stem, _, _ = origin.name.partition(FORK_MARK)
+        given = names or tuple(copy_id(stem, number) for number in numbers)
+        self._check_room(given)
+        return {
+            number: Instance(name, origin.phase, cut.ancestors) for number, name in zip(numbers, given, strict=True)
+        }
+
+    def _check_room(self, names: tuple[str, ...]) -> None:
+        """Whether so many instances more, of these names, may be.
+
+        Raises:
+            SoulfraError: a name that cannot be used or is taken, or too many instances.
+        """
+        known = [domain.instance.name for domain in self.domains.values() if domain.instance is not None]
+        for at, name in enumerate(names):
+            if checked_instance_name(name) in (*known, *names[:at]):
+                raise DuplicateMemberError(f"there is an instance {name!r} already; choose another name.")
+        if len(known) + len(names) > self.settings.instances_max:
+            raise CommandRefusedError(
+                f"there are {len(known)} instances, and at most {self.settings.instances_max} may live (instances_max); "
+                "destroy one first."
+            )
 
     def _numbers(self, roles: list[str], count: int) -> list[int]:
         """Numbers that no domain has had, and with them no id."""
@@ -173,6 +227,7 @@ class Forking(Ticking):
     def _begin_domain(
         self,
         number: int,
+        instance: Instance | None,
         cut: Cut,
         newcomers: Mapping[str, Captured],
         embodied: Mapping[str, Embodied],
@@ -181,7 +236,7 @@ class Forking(Ticking):
         self.forks = number
         members = {origin.role: copy_id(origin.role, number) for origin in cut.origins}
         lineages = {role: newcomers[member_id].birth.lineage for role, member_id in members.items()}
-        self.domains[number] = Domain(number, members, lineages, self.settings.traces_max)
+        self.domains[number] = Domain(number, members, lineages, self.settings.traces_max, instance)
         post = self.posts[number] = self.new_post()
         for origin in cut.origins:
             member_id = members[origin.role]
@@ -194,6 +249,8 @@ class Forking(Ticking):
             if (outbox := changed.get(member_id)) is not None:
                 seated.stand(outbox)
                 seated.number = outbox.number
+            if origin.stills:
+                seated.freeze(origin.stills)
             self.totals.ledger.update(seated.totals)
             for event_type in origin.subscriptions:
                 post.subscribe(origin.role, event_type)
@@ -213,15 +270,19 @@ class Forking(Ticking):
         self.totals.ledger.update(post.carried())
         for role, member_id in members.items():
             if PLAYER_ROSTER in self.members[member_id].contract.handles:  # players stay behind
-                post.add([self._nobody_there(role)])
+                post.add([self._notice(PLAYERS, role, PLAYER_ROSTER, {"players": []})])
+            self._release(member_id)
 
-    def _nobody_there(self, role: str) -> Event:
-        due = self.control_tick + 1
-        event_id, nobody = f"{PLAYERS}#fork{self.position}", encode({"players": []})
-        cause = f"@command#{self.position}"
-        return Event(
-            event_id, PLAYERS, AFTER_ALL_OTHERS, role, PLAYER_ROSTER, nobody, self.control_tick, due, cause, (PLAYERS,)
-        )
+    def _release(self, member_id: str) -> None:
+        """Whoever was possessed in what this member was is not any more."""
+        seated = self.members[member_id]
+        if POSSESSION_ENDED in seated.contract.handles and seated.measures.get(POSSESSED):
+            self.posts[seated.domain].add([self._notice(GODS, seated.role, POSSESSION_ENDED, {})])
+
+    def _notice(self, source: str, role: str, event_type: str, data: Plain) -> Event:
+        """What one of the kernel's own tells a member because of the present command, heard after all else."""
+        now, cause, event_id = self.control_tick, f"@command#{self.position}", f"{source}#fork{self.position}"
+        return Event(event_id, source, AFTER_ALL_OTHERS, role, event_type, encode(data), now, now + 1, cause, (source,))
 
     # -------------------------------------------------------------------------------------------------------- end
 
@@ -243,8 +304,9 @@ class Forking(Ticking):
         self.totals.ledger.subtract(seated.totals)
         post = self.posts[seated.domain]
         post.remove(seated.role, self.control_tick)
-        if seated.domain == HOME:
+        if not is_copy_id(member_id):
             self.removals[member_id] += 1
+        if seated.domain == HOME:
             return
         domain = self.domains[seated.domain]
         del domain.members[seated.role], domain.lineages[seated.role]
@@ -276,11 +338,16 @@ def _later(event: Event, control_ticks: int) -> Event:
     )
 
 
-def _all_made(made: Mapping[str, Embodied | Refused]) -> dict[str, Embodied]:
+def all_made(made: Mapping[str, Embodied | Refused]) -> dict[str, Embodied]:
+    """What came of making members, if all of them are made.
+
+    Raises:
+        SoulfraError: why one is not.
+    """
     found: dict[str, Embodied] = {}
     for member_id, one in sorted(made.items()):
         if isinstance(one, Refused):
-            raise error_from(one.code, f"{member_id} could not be made, and nothing was forked: {one.message}")
+            raise error_from(one.code, f"{member_id} could not be made, and nothing has changed: {one.message}")
         found[member_id] = one
     return found
 

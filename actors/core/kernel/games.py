@@ -3,6 +3,7 @@
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import RegisterGame
 from actors.core.kernel.members import Contract, Failure, Outbox
+from actors.core.kernel.standstills import Stills
 
 HOME = 0
 """The domain of all members that are no copies."""
@@ -13,9 +14,10 @@ RUNNING = "running"
 SYNCING = "syncing"
 PAUSED = "paused"
 ERROR = "error"
-GAME_STATES = (OFFLINE, BOOTING, RUNNING, SYNCING, PAUSED, ERROR)
-"""Source: seed 002, `GameInstanceState`. Syncing and paused are the clock's moods, shown while it lives through a tick
-or has been paused; offline is a game that is not registered (any more)."""
+FROZEN = "frozen"
+GAME_STATES = (OFFLINE, BOOTING, RUNNING, SYNCING, PAUSED, ERROR, FROZEN)
+"""Source: seed 002, `GameInstanceState`, and frozen. Syncing and paused are the clock's moods, shown while it lives through
+a tick or has been paused; offline is a game that is not registered (any more)."""
 
 
 class Seated:
@@ -38,6 +40,7 @@ class Seated:
         self.period = 1 if registration is None else registration.period
         self.state = BOOTING
         self.error: Failure | None = None
+        self.stills: Stills = ()
         self.number = 0
         self.digest = status.digest
         self.stand(status)
@@ -50,6 +53,12 @@ class Seated:
         self.measures = status.measures
         self.totals = status.totals
 
+    def freeze(self, stills: Stills) -> None:
+        """Stands still for these causes, or for none any more."""
+        self.stills = stills
+        if self.error is None:
+            self.state = FROZEN if stills else RUNNING if self.local_tick else BOOTING
+
     @property
     def is_game(self) -> bool:
         """Whether it is a realm, not one of the kernel's own."""
@@ -59,7 +68,7 @@ class Seated:
         """What the digest of its domain covers of it besides its own state: nothing by which a copy is told from its origin."""
         spec = None if self.registration is None else self.registration.spec
         birth = [] if spec is None else [spec.factory, spec.params]
-        return [birth, self.period, self.state, self.error is not None]
+        return [birth, self.period, self.state, self.error is not None, *self._standing_still()]
 
     def identity(self) -> Plain:
         """What the digest covers of it besides its own state. Not the words of its error: they may name an address."""
@@ -69,4 +78,7 @@ class Seated:
             if registration is None
             else [registration.stat7_key, registration.spec.factory, registration.spec.params]
         )
-        return [birth, self.period, self.state, self.error is not None]
+        return [birth, self.period, self.state, self.error is not None, *self._standing_still()]
+
+    def _standing_still(self) -> list[Plain]:
+        return [list(self.stills)] if self.stills else []

@@ -19,6 +19,8 @@ from actors.core.kernel.states import Records, Section, State, Table, checked_st
 
 MODIFY = "@modify"
 """The verb that every member has whose state can be captured, whatever its contract says."""
+TRY = "@try"
+"""The verb that finds out whether a modification would be refused."""
 BECOME = "@become"
 """The verb with which the clock alone lets a member be what it was."""
 ALL = "*"

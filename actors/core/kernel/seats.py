@@ -34,7 +34,7 @@ from actors.core.kernel.members import (
     View,
 )
 from actors.core.kernel.messages import Advance, Answer, Checkpoint, Stand, answered_as
-from actors.core.kernel.modifications import BECOME, MODIFY, modified
+from actors.core.kernel.modifications import BECOME, MODIFY, TRY, modified
 from actors.core.kernel.states import State, Touched, checked_state, decode_state, encode_state
 from actors.core.kernel.views import measures_view
 
@@ -286,8 +286,9 @@ class Seat:
         turn.command_id = command.command_id
         before = turn.books()
         try:
-            if command.verb == MODIFY:
-                value = encode(self._modify(turn, decode(command.payload)))
+            if command.verb in (MODIFY, TRY):
+                tries = command.verb == TRY
+                value = encode(self._modify(turn, decode(command.payload), tries=tries))
             elif command.verb == BECOME:
                 value = encode(self._become(turn, decode(command.payload)))
             elif command.verb not in self.contract.commands:
@@ -304,8 +305,11 @@ class Seat:
             turn.command_id = ""
         return CommandResult(command.command_id, value)
 
-    def _modify(self, turn: Turn, changes: Mapping[str, Plain]) -> Plain:
-        """Changes the member's state from outside: another one is made from it, and takes its place if that can be."""
+    def _modify(self, turn: Turn, changes: Mapping[str, Plain], *, tries: bool) -> Plain:
+        """Changes the member's state from outside: another one is made from it, and takes its place if that can be.
+
+        One that only tries leaves the member as it is.
+        """
         if self.contract.recovery != CAPTURED:
             raise CommandRefusedError(
                 f"the state of {self._birth.member_id} cannot be modified: its recovery is {self.contract.recovery!r}."
@@ -318,7 +322,7 @@ class Seat:
         except MemberError as error:
             raise CommandRefusedError(f"{error.message.rstrip('.')}, so it cannot be modified now.") from None
         state, count = modified(present, changes)
-        self._replace(turn, decode_state(encode_state(state)))
+        self._replace(turn, decode_state(encode_state(state)), tries=tries)
         return {"changed": count}
 
     def _become(self, turn: Turn, past: Mapping[str, Plain]) -> Plain:
@@ -327,7 +331,7 @@ class Seat:
         self._local_tick = past["local_tick"]
         return {"local_tick": self._local_tick}
 
-    def _replace(self, turn: Turn, state: State) -> None:
+    def _replace(self, turn: Turn, state: State, *, tries: bool = False) -> None:
         """Another member is made from a state, and takes its place if that can be; the difference goes to the ledger."""
         before, member, present = self._member.totals(), self._make(self._birth), self._member
         self._member = member
@@ -342,6 +346,9 @@ class Seat:
             raise CommandRefusedError(
                 f"{self._birth.member_id} cannot be made from that state: {told(error)}; it is as it was."
             ) from None
+        if tries:
+            self._member = present
+            return
         for quantity in sorted(before.keys() | after.keys()):
             if change := after.get(quantity, 0) - int(before.get(quantity, 0)):
                 turn.enter_ledger(quantity, change)

@@ -8,27 +8,32 @@ The sequencer is pure. Its scripts yield effects (`effects.py`) and are sent wha
 before the next begins. Nothing here depends on the order in which outboxes arrive, on wall time or on the engine.
 """
 
-from collections.abc import Mapping
-
 import msgspec
 
 from actors.core.kernel.addresses import OUTSIDE, PLAYERS, RealmCoordinate, checked_realm_id
 from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.commands import (
+    AttachGame,
+    BeginInstance,
     ClockCommand,
+    CreateInstance,
     Decision,
     DropFork,
     ForkGames,
+    Freeze,
     MemberCommand,
     MemberSpec,
+    ModifyMembers,
     QueueEvent,
     RegisterGame,
     RemoveGame,
     Reply,
     RestartGame,
+    RevertDomain,
     RevertGame,
     SetDelay,
     Subscribe,
+    Unfreeze,
     Unsubscribe,
     checked_command,
 )
@@ -40,17 +45,17 @@ from actors.core.kernel.errors import (
     DuplicateMemberError,
     EngineError,
     EventRefusedError,
-    MemberError,
     SoulfraError,
     UnknownMemberError,
     error_from,
 )
 from actors.core.kernel.events import DELIVER_AT_MAX, Event, checked_carries, event_digest
-from actors.core.kernel.forking import Forking
-from actors.core.kernel.games import BOOTING, HOME, Seated
-from actors.core.kernel.members import CAPTURED, NONE, Birth, Command, Failure
+from actors.core.kernel.freezing import Freezing
+from actors.core.kernel.games import BOOTING, FROZEN, HOME, Seated
+from actors.core.kernel.instances import PLATFORM_ROLES
+from actors.core.kernel.members import CAPTURED, NONE, Birth
 from actors.core.kernel.messages import Embodied
-from actors.core.kernel.modifications import BECOME, MODIFY
+from actors.core.kernel.modifications import BECOME
 from actors.core.kernel.settings import LOOKAHEAD_MAX
 
 PERIOD_CONTROL_TICKS_MAX = 1_000_000
@@ -62,7 +67,7 @@ SEQUENCES_PER_LIFE = 1 << 40
 """A member that takes a removed one's id begins its numbers above all that the other can have used."""
 
 
-class Sequencer(Forking):
+class Sequencer(Freezing):
     """All rules of the clock: control ticks, and commands at the boundaries between them."""
 
     def command_script(self, command: ClockCommand, command_id: str = "") -> Script[Reply]:
@@ -119,10 +124,26 @@ class Sequencer(Forking):
             case QueueEvent():
                 return self._queue(command)
             case MemberCommand():
-                seated = self._commandable(command.member_id, command.verb)
+                self._commandable(command.member_id, command.verb)
                 self._check_map(command.payload, f"the arguments of {command.verb!r}", CommandRefusedError)
                 self._journal(command)
-                return (yield from self._command_round(seated, command.member_id, command.verb, command.payload))
+                return (yield from self._command_round(command.member_id, command.verb, command.payload))
+            case CreateInstance():
+                return (yield from self._create(command))
+            case BeginInstance():
+                return (yield from self._begin_instance(command))
+            case AttachGame():
+                return (yield from self._attach(command))
+            case Freeze():
+                return self._freeze(command)
+            case Unfreeze():
+                return self._unfreeze(command)
+            case ModifyMembers():
+                for changes in command.changes.values():
+                    self._check_map(changes, "a modification", CommandRefusedError)
+                return (yield from self._modify_members(command))
+            case RevertDomain():
+                return (yield from self._revert_domain(command))
         return None
 
     def _set_delay(self, command: SetDelay) -> None:
@@ -142,20 +163,6 @@ class Sequencer(Forking):
         delays.pop((source.role, target.role), None)
         if delay:
             delays[source.role, target.role] = delay
-
-    def _commandable(self, member_id: str, verb: str) -> Seated:
-        seated = self._member(member_id)
-        if seated.error is not None:
-            raise CommandRefusedError(f"{member_id} is in error ({seated.error.message}); restart or remove it first.")
-        if verb == MODIFY:
-            if seated.contract.recovery != CAPTURED:
-                raise CommandRefusedError(
-                    f"the state of {member_id} cannot be modified: its recovery is {seated.contract.recovery!r}."
-                )
-        elif verb not in seated.contract.commands:
-            verbs = ", ".join(sorted(seated.contract.commands)) or "none"
-            raise CommandRefusedError(f"{member_id} has no command {verb!r}; it has {verbs}.")
-        return seated
 
     def _check_map(self, payload: bytes, what: str, refusal: type[SoulfraError]) -> None:
         try:
@@ -234,6 +241,11 @@ class Sequencer(Forking):
 
     def _remove(self, command: RemoveGame) -> Script[Plain]:
         seated = self._game(command.realm_id)
+        instance = self.domains[seated.domain].instance if seated.domain else None
+        if instance is not None and seated.role in PLATFORM_ROLES:
+            raise CommandRefusedError(
+                f"{command.realm_id} is the {seated.role} of instance {instance.name!r}; destroy the instance instead."
+            )
         if command.players_to:
             if command.players_to == command.realm_id:
                 raise CommandRefusedError(f"players_to names {command.realm_id!r} itself; name another realm.")
@@ -277,7 +289,8 @@ class Sequencer(Forking):
             raise error_from(status.code, status.message)
         seated.stand(status)
         seated.number = status.number  # of a grant in which its host died for good it knows nothing
-        seated.state, seated.error = BOOTING, None
+        seated.error = None
+        seated.state = FROZEN if seated.stills else BOOTING
         if seated.is_game and seated.domain == HOME:
             yield from self._ask_players("resend_roster", {"realm_id": command.realm_id})
         return {"realm_id": command.realm_id, "local_tick": seated.local_tick}
@@ -293,35 +306,12 @@ class Sequencer(Forking):
             )
         self._journal(command)
         payload = encode({"document": command.document, "local_tick": command.local_tick})
-        became = yield from self._command_round(seated, realm_id, BECOME, payload)
+        became = yield from self._command_round(realm_id, BECOME, payload)
         post, why = self.posts[seated.domain], f"{realm_id} went back in time"
         dropped = post.withdraw(seated.role, why, self.control_tick)
         if seated.domain == HOME:
             yield from self._ask_players("resend_roster", {"realm_id": realm_id})
         return {"realm_id": realm_id, **became, "dropped": dropped, "entangled": list(command.entangled)}
-
-    def _ask_players(self, verb: str, arguments: Mapping[str, Plain]) -> Script[Plain]:
-        """Lets the registry follow a change among the realms."""
-        seated = self.members.get(PLAYERS)
-        if seated is None or seated.error is not None:
-            return None
-        return (yield from self._command_round(seated, PLAYERS, verb, encode(arguments)))
-
-    def _command_round(self, seated: Seated, member_id: str, verb: str, payload: bytes) -> Script[Plain]:
-        if verb in seated.contract.told_realms:
-            realms = {realm_id: game.state for realm_id, game in self.games.items() if game.domain == HOME}
-            payload = encode({**decode(payload), "realms": realms})
-        command = Command(f"@command#{self.position}", verb, payload)
-        grant = self._grant(seated, self.control_tick, 0, (), (command,), False)
-        self._occasion = f"command {self.position}"
-        outboxes = yield from self._exchange({member_id: grant})
-        if isinstance(outbox := self._settle(member_id, seated, grant, outboxes[member_id]), Failure):
-            raise MemberError(f"{member_id} failed in {verb!r} and is in error now: {outbox.message}.")
-        self._send(outbox.events, seated.domain)
-        result = outbox.results[0]
-        if result.error_code:
-            raise error_from(result.error_code, result.error_message)
-        return decode(result.payload)
 
     def _queue(self, command: QueueEvent) -> Plain:
         deliver_at = self.control_tick + 1 if command.deliver_at is None else command.deliver_at

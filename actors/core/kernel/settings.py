@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         inbox_events_max: events that one member may have waiting; more go to the dead letters.
         dead_letters_max: dead letters kept whole; older ones are counted only, and what they carried is entered in the
             ledger as lost.
+        instances_max: four-platform instances that may live at once.
         traces_max: steps of cascades kept for `cascade of event X`; 0 keeps none.
         window_control_ticks: at most so many control ticks are granted at once, where lookahead allows more.
         spare_hosts: hosts that stand ready, so that adding or bringing back a member does not wait for a process.
@@ -69,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     digest_interval_control_ticks: int = 1
     inbox_events_max: int = 1_000_000
     dead_letters_max: int = 10_000
+    instances_max: int = 10
     traces_max: int = 100_000
     window_control_ticks: int = 100
     spare_hosts: int = 2
@@ -95,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _whole("digest_interval_control_ticks", self.digest_interval_control_ticks, 1, SEED_MAX)
         _whole("inbox_events_max", self.inbox_events_max, 1, 100_000_000)
         _whole("dead_letters_max", self.dead_letters_max, 0, 1_000_000)
+        _whole("instances_max", self.instances_max, 0, 100_000)
         _whole("traces_max", self.traces_max, 0, 10_000_000)
         _whole("spare_hosts", self.spare_hosts, 0, 1_000)
         _whole("kept_bytes_max", self.kept_bytes_max, 1 << 10, 1 << 40)

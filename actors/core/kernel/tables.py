@@ -12,9 +12,11 @@ from actors.core.kernel.commands import RegisterGame, Reply
 from actors.core.kernel.domains import Domain
 from actors.core.kernel.errors import ProtocolError
 from actors.core.kernel.games import HOME, Seated
+from actors.core.kernel.instances import Instance
 from actors.core.kernel.members import Contract, Failure, Outbox
 from actors.core.kernel.postings import PostTable
 from actors.core.kernel.sequencing import Sequencer
+from actors.core.kernel.standstills import Stills
 
 
 class SeatedTable(msgspec.Struct, frozen=True):
@@ -29,6 +31,7 @@ class SeatedTable(msgspec.Struct, frozen=True):
     number: int
     role: str = ""
     domain: int = HOME
+    stills: Stills = ()
 
 
 class DomainTable(msgspec.Struct, frozen=True):
@@ -37,6 +40,7 @@ class DomainTable(msgspec.Struct, frozen=True):
     members: dict[str, str]
     lineages: dict[str, str]
     post: PostTable
+    instance: Instance | None = None
 
 
 class Tables(msgspec.Struct, frozen=True):
@@ -86,7 +90,7 @@ def tables_of(sequencer: Sequencer) -> bytes:
             sequencer.replies,
             sequencer.forks,
             {
-                number: DomainTable(domain.members, domain.lineages, sequencer.posts[number].table())
+                number: DomainTable(domain.members, domain.lineages, sequencer.posts[number].table(), domain.instance)
                 for number, domain in sequencer.domains.items()
             },
             sequencer.domain_chains,
@@ -118,7 +122,7 @@ def restore_tables(sequencer: Sequencer, document: bytes) -> None:
     sequencer.forks, sequencer.domain_chains = tables.forks, tables.domain_chains
     for number, domain in tables.domains.items():
         traces_max = sequencer.settings.traces_max
-        sequencer.domains[number] = Domain(number, domain.members, domain.lineages, traces_max)
+        sequencer.domains[number] = Domain(number, domain.members, domain.lineages, traces_max, domain.instance)
         sequencer.posts[number] = sequencer.new_post()
         sequencer.posts[number].restore(domain.post)
 
@@ -141,6 +145,7 @@ def _table(seated: Seated) -> SeatedTable:
         seated.number,
         seated.role,
         seated.domain,
+        seated.stills,
     )
 
 
@@ -148,4 +153,5 @@ def _seated(member_id: str, table: SeatedTable) -> Seated:
     seated = Seated(table.contract, table.status, table.registration, table.role or member_id, table.domain)
     seated.digest = table.digest
     seated.state, seated.error, seated.number = table.state, table.error, table.number
+    seated.stills = table.stills
     return seated

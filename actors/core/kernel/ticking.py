@@ -22,6 +22,7 @@ from actors.core.kernel.games import BOOTING, ERROR, HOME, RUNNING, Seated
 from actors.core.kernel.members import Command, Failure, Grant, Outbox
 from actors.core.kernel.postings import Post
 from actors.core.kernel.settings import LOOKAHEAD_MAX, Settings
+from actors.core.kernel.standstills import Stills, is_timed, passed
 
 BROADCAST = "*"
 
@@ -93,6 +94,7 @@ class Ticking:
         self.posts = {HOME: self.post}
         self.domains: dict[int, Domain] = {}
         self.forks = 0  # the highest number that a domain has had
+        self.is_alone = False  # a domain that lives without all others; see `confinement.py`
         self.domain_chains: dict[int, bytes] = {}  # since the first fork was made
         self.journal: list[JournalEntry] = []
         self.totals = Totals()
@@ -102,7 +104,7 @@ class Ticking:
         self.removals: Counter[str] = Counter()
         self._occasion = self._command_id = ""
         self._is_entered = False
-        self._identities_of: tuple[tuple[Seated, str, bool], ...] = ()
+        self._identities_of: tuple[tuple[Seated, str, bool, Stills], ...] = ()
         self._identities_encoded = encode([])
         self.replies: dict[str, Reply] = {}
         self._lookahead_of, self._lookahead = (-1, -1), 1
@@ -118,6 +120,10 @@ class Ticking:
     def games(self) -> dict[str, Seated]:
         """The realms, by id in order; the kernel's own members left out."""
         return {member_id: seated for member_id, seated in sorted(self.members.items()) if seated.is_game}
+
+    def members_of(self, number: int) -> list[str]:
+        """The ids of the members of a closed domain, in order; none if there is none of that number."""
+        return sorted(self.domains[number].members.values()) if number in self.domains else []
 
     def new_post(self) -> Post:
         """A post for a domain: nothing is under way."""
@@ -198,7 +204,7 @@ class Ticking:
     def _identities(self) -> bytes:
         """What the digest covers of the members besides their states, encoded; seldom another than at the last boundary."""
         # The members' own entries, not their addresses: a member that follows a removed one may have its address.
-        key = tuple((seated, seated.state, seated.error is None) for seated in self.members.values())
+        key = tuple((seated, seated.state, seated.error is None, seated.stills) for seated in self.members.values())
         if key != self._identities_of:
             self._identities_of = key
             self._identities_encoded = encode([seated.identity() for _, seated in sorted(self.members.items())])
@@ -241,6 +247,7 @@ class Ticking:
         outboxes = yield from self._exchange(grants)
         self.control_tick = tick
         failures, rows, synced = self._take_in(grants, outboxes)
+        self._thaw(tick)
         flows = self._count_deliveries(grants)
         for seated in self.members.values():
             if seated.contract.event_driven and seated.state == BOOTING:
@@ -264,6 +271,19 @@ class Ticking:
             self.domain_chains,
             dict(self.totals.ledger) if self._is_entered else {},
         )
+
+    def _thaw(self, tick: int) -> None:
+        """Time goes by for those who stand still, too: causes with a duration come to their end."""
+        for seated in self.members.values():
+            if seated.stills and tick % seated.period == 0:
+                left = passed(seated.stills, self.settings.control_tick_interval_ticks * seated.period)
+                if left != seated.stills:
+                    seated.freeze(left)
+
+    @property
+    def somebody_thaws(self) -> bool:
+        """Whether anybody stands still for a while only."""
+        return any(is_timed(seated.stills) for seated in self.members.values())
 
     def _count_deliveries(self, grants: Mapping[str, Grant]) -> dict[tuple[str, str, str], int]:
         """Deliveries by (source, receiver, event type): what was lived through; a discarded inbox is no delivery."""
@@ -313,7 +333,9 @@ class Ticking:
             if seated.error is not None:
                 continue
             post, role = posts[seated.domain], seated.role
-            if seated.contract.event_driven:
+            if seated.stills:
+                local_ticks, awake = 0, False
+            elif seated.contract.event_driven:
                 local_ticks, awake = 0, post.has_mail(role)
             else:
                 awake = tick % seated.period == 0

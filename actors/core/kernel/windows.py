@@ -22,7 +22,7 @@ def control_ticks_script(sequencer: Sequencer, control_ticks_max: int) -> Script
         control_ticks_max: no more than this.
     """
     window = min(control_ticks_max, sequencer.settings.window_control_ticks)
-    if window <= 1 or (window := min(window, sequencer.lookahead())) <= 1:
+    if window <= 1 or (window := min(window, sequencer.lookahead())) <= 1 or sequencer.somebody_thaws:
         return [(yield from sequencer.control_tick_script())]
     plan = _plan(sequencer, window)
     answers = yield Exchange(plan, occasion_of(sequencer.control_tick + 1))
