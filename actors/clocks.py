@@ -336,6 +336,7 @@ class MasterClock(CommandRounds):
                     self._marks.mark(self._sequencer.control_tick)
                 finally:
                     self._run = None  # before the turn is given on, so that whoever has it next may begin a run
+                    self._keep_appointments()
                     self._state = self._describe()
         finally:
             if self._run is stop:  # interrupted before it had the turn
@@ -385,10 +386,12 @@ class MasterClock(CommandRounds):
                 if stop.is_set():
                     break
             now = self._sequencer.control_tick
-            lived = self._tick(self._marks.visible(now, control_tick, pace) - now)
+            until = min([control_tick, *(tick for tick, _ in self._appointments if tick > now)])
+            lived = self._tick(self._marks.visible(now, until, pace) - now)
             metrics.extend(lived)
             if schedule is not None:
                 schedule.pass_over(len(lived) - 1)
+            self._keep_appointments(self._sequencer.control_tick)
             self._drain()
             self._look_after()
         if schedule is not None:

@@ -33,6 +33,10 @@ WAITING_SAYS_SO_AFTER_S = 0.5
 """A clock that waits explains itself within a second; half of it is for asking."""
 
 
+Request = tuple[Callable[[], Any], Future[Any]]
+"""What is to be done at a boundary, and where the answer goes."""
+
+
 class CommandRounds:
     """A clock at its boundaries: its turn, the commands that wait for it, and what ends it.
 
@@ -49,7 +53,8 @@ class CommandRounds:
     def __init__(self, sequencer: Sequencer, fleet: Fleet, chronicle: Chronicle) -> None:
         self._sequencer, self._fleet, self._chronicle = sequencer, fleet, chronicle
         self._turn = threading.Lock()
-        self._queue: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._queue: deque[Request] = deque()
+        self._appointments: list[tuple[int, Request]] = []
         self._closed = False
         self._keeps = True
         self._broken = self._unable = self._vault_says = ""
@@ -62,6 +67,25 @@ class CommandRounds:
         self._queue.append((action, future))
         self._drain_if_idle()
         return future.result()
+
+    def _at_appointment(self, control_tick: int, action: Callable[[], T]) -> T:
+        """Does something when a clock that runs has come to a control tick; at once if it stands or comes to stand."""
+        future: Future[T] = Future()
+        self._appointments.append((control_tick, (action, future)))
+        if self._turn.acquire(blocking=False):
+            try:
+                self._keep_appointments()
+            finally:
+                self._turn.release()
+        self._drain_if_idle()
+        return future.result()
+
+    def _keep_appointments(self, control_tick: int | None = None) -> None:
+        """Lets what was to be done at a control tick, or before, be done at this boundary; without one, all of it."""
+        for appointment in list(self._appointments):
+            if control_tick is None or appointment[0] <= control_tick:
+                self._appointments.remove(appointment)
+                self._queue.append(appointment[1])
 
     def _drain_if_idle(self) -> None:
         while self._queue and self._turn.acquire(blocking=False):

@@ -22,7 +22,7 @@ from actors.core.kernel.errors import EngineError, SoulfraError, UnreachableVaul
 from actors.core.kernel.settings import Settings
 from actors.ray_lanes import RayLane
 from actors.ray_nodes import Node, NodeWatch, seconds_left
-from actors.tree_clocks import TreeClock
+from actors.instance_clocks import InstanceClock
 from actors.vaults.vaults import POSTGRES_SCHEMES, open_vault
 from actors.zmq_lanes import ZmqLane
 
@@ -58,7 +58,7 @@ class Home(msgspec.Struct, frozen=True):
         return not self.vault.startswith(POSTGRES_SCHEMES)
 
 
-class RayClock(TreeClock):
+class RayClock(InstanceClock):
     """See `MasterClock`. Ray restarts it when its process dies; it then takes up where it stood, and runs if it ran.
 
     Args:

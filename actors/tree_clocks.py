@@ -18,8 +18,6 @@ from actors.core.kernel.commands import (
     Boundary,
     ForkGames,
     Reply,
-    RevertDomain,
-    RevertedMember,
     RevertGame,
 )
 from actors.core.kernel.domains import encoded_cut
@@ -244,46 +242,6 @@ class TreeClock(MasterClock):
             )
         command = RevertGame(realm_id, control_tick, local_tick, document, entangled)
         return self._carry_out(command, asked.command_id, asked.principal)
-
-    def revert_domain(
-        self, fork: int, control_tick: int, snapshot: str = "", command_id: str = "", principal: str = ""
-    ) -> Reply:
-        """Lets a closed domain's own time go back, on the same branch: an instance with its attached realms, or a fork.
-
-        What is under way in it goes to the dead letters.
-
-        Args:
-            fork: the number of the domain.
-            control_tick: it becomes what it was after this control tick of the present history, before its commands.
-            snapshot: or what it was there instead; the snapshot must be of the present history.
-            command_id: the caller's name for this; asked again under the same name, it is not done again.
-            principal: who asks, for the audit log.
-
-        Returns:
-            The reply: fork, local_ticks (by member id), dropped (ids of events), entangled (ids of events that have
-            crossed its wall since then).
-
-        Raises:
-            CommandRefusedError: it was not there then or had other members, one of them cannot be captured, or all of it
-                is too large.
-            EngineError: history cannot be lived again; nothing has changed.
-        """
-        asked = Asked(principal, RevertDomain.__name__, str(fork), command_id)
-        return self._audited(asked, lambda: self._revert_domain(fork, control_tick, snapshot, asked))
-
-    def _revert_domain(self, fork: int, control_tick: int, snapshot: str, asked: Asked) -> Reply:
-        self._check_whole()
-        if (known := self._sequencer.replies.get(asked.command_id)) is not None:
-            return known
-        members = self._sequencer.members_of(fork)
-        with self._as_it_was(f"fork {fork}", control_tick, snapshot) as (control_tick, lived):
-            if lived.members_of(fork) != members:
-                raise CommandRefusedError(
-                    f"fork {fork} had other members after control tick {control_tick}; it can go back as far as it has the "
-                    "present ones."
-                )
-            then = {member_id: RevertedMember(*lived.capture(member_id)) for member_id in members}
-        return self._carry_out(RevertDomain(fork, control_tick, then), asked.command_id, asked.principal)
 
     @contextmanager
     def _as_it_was(self, whom: str, control_tick: int, snapshot: str) -> Iterator[tuple[int, Headless]]:

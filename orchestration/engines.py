@@ -14,7 +14,7 @@ from actors.clock_messages import About
 from actors.core.kernel.errors import EngineError
 from actors.core.kernel.settings import Settings
 from actors.lanes import LocalLane
-from actors.tree_clocks import TreeClock
+from actors.instance_clocks import InstanceClock
 from actors.vaults.vaults import open_vault
 
 READS = frozenset({"query", "status", "stop", "series", "records", "recoveries", "boundary", "about"})
@@ -119,7 +119,7 @@ class LocalEngine:
             return Chronicle(open_vault(vault), name, Founding(settings, realm_paths))
 
         lane = LocalLane(realm_paths) if lane is None else lane
-        self._clock = TreeClock(settings, lane, chronicle=None if home is None else opened)
+        self._clock = InstanceClock(settings, lane, chronicle=None if home is None else opened)
         self.about = self._clock.about()
 
     def call(self, method: str, *arguments: Any) -> Any:

@@ -10,10 +10,11 @@ from collections.abc import Container
 import msgspec
 
 from actors.core.kernel.cascades import Cascades
-from actors.core.kernel.codec import Plain
+from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.commands import MemberSpec, RegisterGame
+from actors.core.kernel.digests import digest_of
 from actors.core.kernel.errors import ProtocolError
-from actors.core.kernel.events import Event
+from actors.core.kernel.events import Event, order
 from actors.core.kernel.instances import Ancestor, Instance
 from actors.core.kernel.members import Birth
 from actors.core.kernel.messages import Checkpoint
@@ -121,3 +122,36 @@ def decoded_cut(document: bytes) -> Cut:
         return _decode(document)
     except ValueError as error:
         raise ProtocolError(f"what realms were cannot be read: {error}.") from None
+
+
+def cut_digest(cut: Cut) -> bytes:
+    """What members of a domain are, by role: the same wherever and whenever they live on, in whatever multiverse.
+
+    Their states, local times and next numbers are in it, why they stand still, how they were made, what they draw by, and
+    what is under way among them, counted from the cut. Ids, names, and what was said across the wall are not.
+    """
+    now, roles = cut.control_tick, {origin.role for origin in cut.origins}
+
+    def heard(event: Event) -> Plain:
+        late, due = event.control_tick_id - now, event.deliver_at - now
+        return [event.event_id, event.source, event.target, event.event_type, event.payload, late, due, event.carries]
+
+    return digest_of(
+        encode(
+            [
+                [
+                    origin.role,
+                    [origin.birth.seed, origin.birth.lineage, origin.birth.local_ticks],
+                    [origin.spec.factory, origin.spec.params],
+                    digest_of(origin.checkpoint.document),
+                    [origin.checkpoint.local_tick, origin.checkpoint.sequence],
+                    [list(still) for still in origin.stills],
+                    sorted(origin.subscriptions),
+                ]
+                for origin in cut.origins
+            ]
+        ),
+        encode([list(one) for one in cut.delays]),
+        encode([heard(event) for event in order(cut.calendar) if is_within(event, roles)]),
+        encode([[role, [heard(event) for event in waiting]] for role, waiting in sorted(cut.mailboxes.items())]),
+    )

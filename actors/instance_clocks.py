@@ -1,0 +1,108 @@
+"""A clock with instances: they go back, are looked at as one, and are taken out whole."""
+
+from actors.core.kernel.commands import Reply, RevertDomain, RevertedMember
+from actors.core.kernel.domains import Cut, cut_digest
+from actors.core.kernel.errors import CommandRefusedError
+from actors.core.kernel.instances import PLATFORM_ROLES, instance_id
+from actors.core.kernel.states import decode_state
+from actors.core.merging.unified_snapshots import UnifiedSnapshot, unified_snapshot
+from actors.requests import Asked
+from actors.tree_clocks import TreeClock
+
+
+class InstanceClock(TreeClock):
+    """See `MasterClock`."""
+
+    def revert_domain(
+        self, fork: int, control_tick: int, snapshot: str = "", command_id: str = "", principal: str = ""
+    ) -> Reply:
+        """Lets a closed domain's own time go back, on the same branch: an instance with its attached realms, or a fork.
+
+        What is under way in it goes to the dead letters.
+
+        Args:
+            fork: the number of the domain.
+            control_tick: it becomes what it was after this control tick of the present history, before its commands.
+            snapshot: or what it was there instead; the snapshot must be of the present history.
+            command_id: the caller's name for this; asked again under the same name, it is not done again.
+            principal: who asks, for the audit log.
+
+        Returns:
+            The reply: fork, local_ticks (by member id), dropped (ids of events), entangled (ids of events that have
+            crossed its wall since then).
+
+        Raises:
+            CommandRefusedError: it was not there then or had other members, one of them cannot be captured, or all of it
+                is too large.
+            EngineError: history cannot be lived again; nothing has changed.
+        """
+        asked = Asked(principal, RevertDomain.__name__, str(fork), command_id)
+        return self._audited(asked, lambda: self._revert_domain(fork, control_tick, snapshot, asked))
+
+    def _revert_domain(self, fork: int, control_tick: int, snapshot: str, asked: Asked) -> Reply:
+        self._check_whole()
+        if (known := self._sequencer.replies.get(asked.command_id)) is not None:
+            return known
+        members = self._sequencer.members_of(fork)
+        with self._as_it_was(f"fork {fork}", control_tick, snapshot) as (control_tick, lived):
+            if lived.members_of(fork) != members:
+                raise CommandRefusedError(
+                    f"fork {fork} had other members after control tick {control_tick}; it can go back as far as it has the "
+                    "present ones."
+                )
+            then = {member_id: RevertedMember(*lived.capture(member_id)) for member_id in members}
+        return self._carry_out(RevertDomain(fork, control_tick, then), asked.command_id, asked.principal)
+
+    # ----------------------------------------------------------------------------------------------------- as one
+
+    def cut_of(self, fork: int) -> Cut:
+        """What the members of a closed domain are at this boundary, for others to be made from.
+
+        Raises:
+            CommandRefusedError: there is no such domain, or somebody in it cannot be copied now.
+        """
+        return self._at_boundary(lambda: self._cut(fork))
+
+    def _cut(self, fork: int) -> Cut:
+        self._check_whole()
+        members = self._sequencer.members_of(fork)
+        if not members:
+            raise CommandRefusedError(f"there is no fork {fork!r}.")
+        return self._perform(self._sequencer.cut_script(tuple(members)))
+
+    def cut_digest(self, fork: int) -> str:
+        """The digest of a closed domain by roles, whenever and wherever it lives, hexadecimal; see `domains.cut_digest`."""
+        return self._at_boundary(lambda: cut_digest(self._cut(fork)).hex())
+
+    def unify(self, fork: int, sync_delay_control_ticks: int) -> UnifiedSnapshot:
+        """Merges the four platforms of an instance into one truth; nothing changes by it, and no tick is lost.
+
+        Args:
+            fork: the number of its domain.
+            sync_delay_control_ticks: how far ahead the boundary is at which they are looked at; on a clock that stands it
+                is the present one.
+
+        Raises:
+            CommandRefusedError: there is no such instance any more, or one of its platforms cannot be captured.
+        """
+        return self._at_appointment(
+            self._sequencer.control_tick + sync_delay_control_ticks, lambda: self._unified(fork)
+        )
+
+    def _unified(self, fork: int) -> UnifiedSnapshot:
+        cut = self._cut(fork)
+        states = {
+            origin.role: decode_state(origin.checkpoint.document)
+            for origin in cut.origins
+            if origin.role in PLATFORM_ROLES
+        }
+        boundary = self._sequencer.boundary
+        local_tick = max(origin.checkpoint.local_tick for origin in cut.origins if origin.role in PLATFORM_ROLES)
+        return unified_snapshot(
+            states,
+            instance=instance_id(fork),
+            branch=boundary.branch,
+            control_tick=boundary.control_tick,
+            position=boundary.position,
+            local_tick=local_tick,
+        )
