@@ -20,18 +20,17 @@ from actors.core.kernel.states import (
     encode_state,
 )
 from actors.core.merging.records import merged_records
-from actors.core.merging.references import as_rows, dangling, shared
+from actors.core.merging.references import as_rows, dangling
 from actors.core.merging.reports import Conflict, Conflicts, Indices, Move
-from actors.core.merging.rolls import SIDES, Roll, roll_of, rows_of
+from actors.core.merging.roll_calls import Three, rolls_of, sections_of
+from actors.core.merging.rolls import SIDES, rows_of
 from actors.core.merging.rules import RULES, Strategy, Verdict, checked_strategy, fate, winner
 from actors.core.merging.schemes import Scheme, check_scheme, is_by_row
-from actors.core.merging.tables import form_of, merged_table
+from actors.core.merging.tables import merged_table
 
 NAMED_MAX = 5
 """Conflicts and broken rules that an error names; the report has them all."""
 NO_SCHEME = Scheme()
-
-Three = tuple[State | None, State, State]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +121,9 @@ class _Step:
     """The merge of one more side; `conflicts`, `moves` and `lost` grow."""
 
     def __init__(self, sides: Three, strategy: Strategy, scheme: Scheme, number: int, conflicts: Conflicts) -> None:
-        _, left, right = sides
         check_scheme(scheme, {who: side for who, side in zip(SIDES, sides, strict=True) if side is not None})
         self.sides, self.strategy, self.scheme, self.number, self.conflicts = sides, strategy, scheme, number, conflicts
-        self.rolls: dict[str, Roll] = {}
-        for name in sorted(left.keys() & right.keys()):
-            tables = tuple(side.get(name) if side is not None else None for side in sides)
-            if _of_one_form(tables):
-                self.rolls[name] = roll_of(name, tables, scheme.identities.get(name, ()))  # type: ignore[arg-type]
-        by_row = {name: roll for name, roll in self.rolls.items() if is_by_row(left[name])}
-        self.by_row = by_row
-        self.compared: Three = shared(sides, by_row, scheme)
+        self.rolls, self.compared = rolls_of(sides, scheme)
         self.rows: dict[str, Indices] = {}
         self.taken: dict[str, int] = {}
         self.moves: list[Move] = []
@@ -146,12 +137,12 @@ class _Step:
             if section is not None:
                 found[name] = section
         forms = {name: (self.sides[self.taken.get(name, 1)] or {})[name] for name in found}
-        rows = {name: self.rows[name] for name in self.by_row}
+        rows = {name: rows for name, rows in self.rows.items() if is_by_row(self.sides[1][name])}
         state, self.lost = as_rows(found, rows, self.rolls, forms, self.scheme)
         return state
 
     def _section(self, name: str) -> Section | None:
-        base, left, right = (side.get(name) if side is not None else None for side in self.compared)
+        base, left, right = sections_of(self.compared, name)
         if self.scheme.section_is_firsts(name):
             return self._kept(name, 1) if left is not None or base is not None else self._kept(name, 2)
         as_base, as_left, as_right = (_bits(section) for section in (base, left, right))
@@ -169,7 +160,7 @@ class _Step:
             if isinstance(left, Records) and isinstance(right, Records) and not isinstance(base, Table):
                 return self._records(name, (base, left, right))
         won = winner(self.strategy)
-        was, ours, theirs = (_told(side.get(name) if side is not None else None) for side in self.sides)
+        was, ours, theirs = (_told(section) for section in sections_of(self.sides, name))
         self.conflicts.add([Conflict(name, "", "", was, ours, theirs, won, self.number)])
         return self._kept(name, 2 if won == "right" else 1)
 
@@ -177,15 +168,13 @@ class _Step:
         """The section as one side has it, whose rows then are those of the merged state."""
         if name in self.rolls:
             self.rows[name] = self.rolls[name].rows[place]
-        side = self.compared[place]
         self.taken[name] = place
-        return side.get(name) if side is not None else None
+        return sections_of(self.compared, name)[place]
 
     def _table(self, name: str) -> Table:
-        told = tuple(side.get(name) if side is not None else None for side in self.sides)
+        told = sections_of(self.sides, name)
         compared = tuple(
-            section.columns if isinstance(section, Table) else None
-            for section in (side.get(name) if side is not None else None for side in self.compared)
+            section.columns if isinstance(section, Table) else None for section in sections_of(self.compared, name)
         )
         done = merged_table(
             name,
@@ -205,7 +194,7 @@ class _Step:
         return Table(done.columns, left.key, left.present) if isinstance(left, Table) else Table(done.columns)
 
     def _records(self, name: str, sides: tuple[Records | None, Records, Records]) -> Records:
-        told = tuple(side.get(name) if side is not None else None for side in self.sides)
+        told = sections_of(self.sides, name)
         firsts = self.scheme.firsts_within(name)
         section, conflicts = merged_records(name, sides, self.strategy, firsts, self.number, told)  # type: ignore[arg-type]
         self.conflicts.add(conflicts)
@@ -221,12 +210,6 @@ def _owned(state: State, who: str) -> State:
         return decode_state(encode_state(state))
     except (ValueError, AttributeError, TypeError) as error:
         raise MergeRefusedError(f"{who} is no state that can be merged: {error}.") from None
-
-
-def _of_one_form(tables: Sequence[Section | None]) -> bool:
-    there = [table for table in tables if table is not None]
-    forms = [form_of(table) for table in there if isinstance(table, Table)]
-    return len(forms) == len(there) and all(form == forms[0] for form in forms)
 
 
 def _bits(section: Section | None) -> bytes:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.core.kernel.states import Array, Table
-from actors.core.merging.placements import Mask, placed_by_key, placed_by_row
+from actors.core.merging.placements import Mask, placed_by_key, placed_in_rows, placed_in_slots
 from actors.core.merging.reports import NOWHERE, ColumnConflicts, Indices, Move
 from actors.core.merging.rolls import Roll, Tables, bits_of, rows_of
 from actors.core.merging.rules import VERDICTS, Strategy, Verdict, fates, winner
@@ -73,16 +73,16 @@ def merged_table(
     """
     merge = _Merge(section, tables, compared, roll, strategy, step)
     survives, source = merge.objects()
-    left = tables[1]
+    left, right_first = tables[1], strategy == "theirs"
+    length = int(np.count_nonzero(survives))
     if left.key:
-        rows = placed_by_key(roll, survives)
-        length = int(np.count_nonzero(survives))
+        rows = placed_by_key(survives)
+    elif not left.present:
+        rows = placed_in_rows(roll, survives, right_first)
     else:
-        before = max(rows_of(table) for table in tables[1:])
-        rows = placed_by_row(roll, survives, strategy == "theirs", before, bool(left.present))
-        length = max(before, -(-(int(rows.max(initial=NOWHERE)) + 1) // row_step) * row_step)
-        if not left.present:
-            length = int(np.count_nonzero(survives))
+        slots = max(rows_of(table) for table in tables[1:])
+        rows = placed_in_slots(roll, survives, right_first, slots)
+        length = max(slots, -(-(int(rows.max(initial=NOWHERE)) + 1) // row_step) * row_step)
     columns = {}
     for name in sorted(left.columns):
         taken = merge.attribute(name, source, _owned(firsts, name, roll))
