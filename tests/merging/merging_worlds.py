@@ -120,3 +120,9 @@ def people(state: State) -> dict[int, tuple[int, int]]:
     """Row to (number, wealth) of everybody there is."""
     rows = zip(*(column(state, "people", name) for name in ("alive", "number", "wealth")), strict=True)
     return {row: (number, wealth) for row, (alive, number, wealth) in enumerate(rows) if alive}
+
+
+def friends(state: State) -> dict[int, int]:
+    """Whose friend is who, by their numbers wherever they live; -1 is nobody."""
+    number, friend = (column(state, "people", name) for name in ("number", "friend"))
+    return {who: number[friend[row]] if friend[row] >= 0 else -1 for row, (who, _) in people(state).items()}

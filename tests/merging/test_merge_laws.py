@@ -5,9 +5,10 @@ from typing import get_args
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from merging_worlds import IDENTITIES, bits, people, records, states
+from merging_worlds import IDENTITIES, bits, friends, people, records, states
 
 from actors.core.kernel.codec import encode
+from actors.core.kernel.errors import MergeRefusedError
 from actors.core.kernel.states import Records, State, checked_state
 from actors.core.merging.merges import folded, merged
 from actors.core.merging.records import MISSING, at, merged_records
@@ -89,6 +90,17 @@ def test_nobody_is_lost_doubled_or_resurrected(
 
 
 @some
+@given(st.none() | states(), states(), states(), strategies)
+def test_everybodys_friend_is_whom_a_side_says_wherever_they_live_now(
+    base: State | None, one: State, other: State, strategy: Strategy
+) -> None:
+    done = merged(base, one, other, strategy, IDENTITIES)
+    assume(not done.broken)
+    for who, friend in friends(done.proposed).items():
+        assert friend in {side[who] for side in (friends(one), friends(other)) if who in side}
+
+
+@some
 @given(st.none() | states(), states(), states())
 def test_the_strategy_decides_conflicts_and_nothing_else(base: State | None, one: State, other: State) -> None:
     ours, theirs, fail = (merged(base, one, other, strategy, IDENTITIES) for strategy in STRATEGIES)  # type: ignore[arg-type]
@@ -163,7 +175,5 @@ def test_no_ancestor_is_an_empty_one(one: State, other: State) -> None:
 
 def test_there_are_three_strategies() -> None:
     assert STRATEGIES == ("ours", "theirs", "fail")
-    from actors.core.kernel.errors import MergeRefusedError
-
     with pytest.raises(MergeRefusedError, match="'mine' is no strategy of a merge; use ours, theirs, fail"):
         merged(None, {}, {}, "mine")  # type: ignore[arg-type]

@@ -57,7 +57,8 @@ def united(
     """
     checked_strategy(strategy)
     events = [_by_id(side) for side in sides]
-    grounds = [None if base is None else _by_id(base) for base in (bases or [None] * (len(sides) - 1))]
+    known = bases if bases is not None else [None] * (len(sides) - 1)
+    grounds = [None if base is None else _by_id(base) for base in known]
     if not events or len(grounds) != len(events) - 1:
         raise MergeRefusedError(f"events of {len(events)} sides need a base (or None) for each but the first.")
     result, conflicts = events[0], list[Conflict]()
