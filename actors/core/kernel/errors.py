@@ -14,7 +14,8 @@
     │   ├── UnknownMultiverseError  no multiverse of that name is up
     │   ├── DuplicateMultiverseError  one of that name is up already
     │   ├── UnknownBranchError    the multiverse has no branch of that name
-    │   └── UnknownSnapshotError  the multiverse has no snapshot of that name
+    │   ├── UnknownSnapshotError  the multiverse has no snapshot of that name
+    │   └── MergeRefusedError     a merge whose sides do not fit, or whose result may not take effect
     ├── MemberError               a member's own code or state is at fault
     │   └── NondeterminismError   the same state and the same inbox gave something else in another process
     ├── ProtocolError             a grant or an outbox out of order: a bug or an old clock
@@ -124,6 +125,12 @@ class UnknownSnapshotError(CallerError):
     """The multiverse has no snapshot of that name."""
 
     code = "unknown_snapshot"
+
+
+class MergeRefusedError(CallerError):
+    """A merge whose sides do not fit, or whose result may not take effect."""
+
+    code = "merge_refused"
 
 
 class MemberError(SoulfraError):

@@ -1,0 +1,1 @@
+"""Merges: states of several instances made into one, and the four platforms' views into one truth."""
