@@ -1,11 +1,17 @@
 """A clock with instances: they go back, are looked at as one, and are taken out whole."""
 
-from actors.core.kernel.commands import Reply, RevertDomain, RevertedMember
-from actors.core.kernel.domains import Cut, cut_digest
+from actors.core.kernel.commands import ForkGames, Reply, RevertDomain, RevertedMember
+from actors.core.kernel.domains import Cut, cut_digest, encoded_cut
 from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.instances import PLATFORM_ROLES, instance_id
 from actors.core.kernel.states import decode_state
+from actors.core.merging.cuts import merged_cuts, nearest_common
+from actors.core.merging.known_schemes import SCHEMES
+from actors.core.merging.merge_reports import MergeReport, kept, report_of, report_on, taken_effect
+from actors.core.merging.rules import Strategy
 from actors.core.merging.unified_snapshots import UnifiedSnapshot, unified_snapshot
+from actors.headless import Headless
+from actors.pasts import PastChronicle, standing_at
 from actors.requests import Asked
 from actors.tree_clocks import TreeClock
 
@@ -106,3 +112,77 @@ class InstanceClock(TreeClock):
             position=boundary.position,
             local_tick=local_tick,
         )
+
+    # --------------------------------------------------------------------------------------------------- merging
+
+    def merge_instances(
+        self,
+        forks: tuple[int, ...],
+        strategy: Strategy,
+        name: str = "",
+        command_id: str = "",
+        principal: str = "",
+        dry_run: bool = False,
+    ) -> MergeReport:
+        """Makes one instance of several, as they are at this boundary; they live on beside it.
+
+        Each is merged into those before it, against their nearest common ancestor by lineage; where there is none that can
+        be lived again, two ways.
+
+        Args:
+            forks: the numbers of their domains, at least two.
+            strategy: who wins a conflict: "ours" (whoever comes before), "theirs", or "fail" (nobody, and nothing is made).
+            name: of the new instance; "" lets one be given.
+            command_id: the caller's name for this; asked again under the same name, it is not done again.
+            principal: who asks, for the audit log.
+            dry_run: only says what would come of it.
+
+        Raises:
+            MergeRefusedError: conflicts that nobody wins, or a state that would not hold. Nothing has changed.
+            CommandRefusedError: no such instance, or one of its members cannot be captured.
+        """
+        asked = Asked(principal, "MERGE_INSTANCES", " ".join(map(instance_id, forks)), command_id)
+        return self._audited(asked, lambda: self._merge(forks, strategy, name, asked, dry_run=dry_run))
+
+    def _merge(
+        self, forks: tuple[int, ...], strategy: Strategy, name: str, asked: Asked, *, dry_run: bool
+    ) -> MergeReport:
+        self._check_whole()
+        if (known := self._sequencer.replies.get(asked.command_id)) is not None:
+            return report_of(known.value())
+        if len(forks) < 2 or len(set(forks)) != len(forks):
+            raise CommandRefusedError("name at least two instances, each once.")
+        cuts = [self._cut(fork) for fork in forks]
+        bases: list[Cut | None] = []
+        told: list[str] = []
+        for number in range(1, len(cuts)):
+            base, words = self._common(cuts[:number], cuts[number])
+            bases.append(base)
+            told.append(words)
+        found = merged_cuts(cuts, bases, strategy, SCHEMES)
+        report = report_on(found, forks, tuple(told))
+        if dry_run:
+            return report
+        cut = found.accepted()
+        members = tuple(origin.registration.realm_id for origin in cut.origins)
+        command = ForkGames(members, past=encoded_cut(cut), names=(name,) if name else (), report=kept(report))
+        (made,) = self._carry_out(command, asked.command_id, asked.principal).value()
+        return taken_effect(report, made)
+
+    def _common(self, before: list[Cut], cut: Cut) -> tuple[Cut | None, str]:
+        """What the nearest common ancestor of one and those before it was, if it can be lived again; and in words."""
+        branch = self._chronicle.branch
+        nearest = [line for one in before if (line := nearest_common(one.ancestors, cut.ancestors, branch)) is not None]
+        base = max(nearest, key=lambda line: (line.control_tick, line.position), default=None)
+        if base is None:
+            return None, "none"
+        where = f"{instance_id(base.fork)} at control tick {base.control_tick}"
+        vault, chronicle = self._chronicle.vault, self._chronicle
+        if vault is None:
+            return None, f"none: there is no vault in which {where} could be found"
+        self._end_here()
+        then = PastChronicle(vault, chronicle.name, base.control_tick, base.branch or branch, base.position)
+        _, standing = standing_at(then, chronicle.realm_paths)
+        with Headless(chronicle.settings, then.epoch, chronicle.realm_paths) as lived:
+            lived.become(standing)
+            return lived.cut(tuple(lived.members_of(base.fork))), where

@@ -20,9 +20,9 @@ from actors.clock_messages import AS_FAST_AS_IT_CAN, REALTIME, Pace
 from actors.command_rounds import VAULT_PATIENCE_S, VAULT_RETRY_S
 from actors.core.kernel.errors import EngineError, SoulfraError, UnreachableVaultError
 from actors.core.kernel.settings import Settings
+from actors.instance_clocks import InstanceClock
 from actors.ray_lanes import RayLane
 from actors.ray_nodes import Node, NodeWatch, seconds_left
-from actors.instance_clocks import InstanceClock
 from actors.vaults.vaults import POSTGRES_SCHEMES, open_vault
 from actors.zmq_lanes import ZmqLane
 

@@ -13,8 +13,8 @@ from actors.chronicles import Chronicle, Founding
 from actors.clock_messages import About
 from actors.core.kernel.errors import EngineError
 from actors.core.kernel.settings import Settings
-from actors.lanes import LocalLane
 from actors.instance_clocks import InstanceClock
+from actors.lanes import LocalLane
 from actors.vaults.vaults import open_vault
 
 READS = frozenset({"query", "status", "stop", "series", "records", "recoveries", "boundary", "about"})

@@ -131,6 +131,7 @@ class ForkGames(msgspec.Struct, frozen=True, tag=True):
         modifications: for each copy, encoded changes by realm id; see `modifications.py`.
         past: the encoded `Cut` of what they were; empty copies what they are now, which every replay finds again.
         names: of the instances that are made, if the realms are one; without, each is named after its origin.
+        report: what the reply shall bring back to whoever asks again.
     """
 
     realm_ids: tuple[str, ...]
@@ -139,6 +140,7 @@ class ForkGames(msgspec.Struct, frozen=True, tag=True):
     modifications: tuple[dict[str, bytes], ...] = ()
     past: bytes = b""
     names: tuple[str, ...] = ()
+    report: bytes = b""
 
 
 class DropFork(msgspec.Struct, frozen=True, tag=True):

@@ -45,7 +45,7 @@ from actors.core.kernel.errors import (
 )
 from actors.core.kernel.events import Event, order
 from actors.core.kernel.games import HOME, Seated
-from actors.core.kernel.instances import PLATFORM_ROLES, Ancestor, Instance, checked_instance_name
+from actors.core.kernel.instances import PLATFORM_ROLES, Ancestor, Instance, checked_instance_name, instance_id
 from actors.core.kernel.members import CAPTURED, Command, Grant, Outbox
 from actors.core.kernel.messages import Embodied
 from actors.core.kernel.modifications import MODIFY
@@ -102,10 +102,11 @@ class Forking(Rounds):
         roles = {origin.role for origin in origins}
         instance = self.domains[number].instance if number and roles.issuperset(PLATFORM_ROLES) else None
         left = Ancestor(number, self.control_tick, self.position)
+        ancestors = (*(instance.ancestors if instance is not None else ()), left)
         delays = [
             (*pair, delay) for pair, delay in sorted(post.delays.items()) if pair[0] in roles and pair[1] in roles
         ]
-        return Cut(self.control_tick, origins, delays, *post.cut(roles), instance, (left,))
+        return Cut(self.control_tick, origins, delays, *post.cut(roles), instance, ancestors)
 
     def _forkable(self, realm_ids: tuple[str, ...]) -> dict[str, Seated]:
         if not realm_ids:
@@ -168,7 +169,12 @@ class Forking(Rounds):
         self._journal(command)
         for number in numbers:
             self._begin_domain(number, instances[number], cut, newcomers, embodied, changed)
-        return [{"fork": number, "realms": {role: copy_id(role, number) for role in roles}} for number in numbers]
+        return [
+            {"fork": number, "realms": {role: copy_id(role, number) for role in roles}}
+            | ({"instance_id": instance_id(number), "name": one.name} if (one := instances[number]) else {})
+            | ({"report": command.report} if command.report else {})
+            for number in numbers
+        ]
 
     def _instances(self, cut: Cut, numbers: list[int], names: tuple[str, ...]) -> dict[int, Instance | None]:
         """What the copies of an instance are called; nothing where none is copied."""
