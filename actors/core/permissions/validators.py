@@ -154,7 +154,7 @@ class PermissionValidator:
                     raise SettingsError(
                         f"the roles of {principal!r} in {scope!r} must each stand once, in the order of roles."
                     )
-            made._grants[principal] = {scope: tuple(roles) for scope, roles in sorted(scopes.items())}
+            made._grants[principal] = {scope: tuple(roles) for scope, roles in scopes.items()}
         return made
 
 
