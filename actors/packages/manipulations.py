@@ -41,7 +41,7 @@ def modify_agent_personality(state: State, agent: str, traits: Mapping[str, floa
     agents = _section(state, AGENTS)
     record = agents.get(agent)
     personality = record.get("personality") if isinstance(record, Mapping) else None
-    if not isinstance(personality, Mapping):
+    if not isinstance(record, Mapping) or not isinstance(personality, Mapping):
         raise CommandRefusedError(f"there is no agent {agent!r:.100} with a personality; there are {_some(agents)}.")
     if not isinstance(traits, Mapping) or not traits:
         raise CommandRefusedError("a personality is changed by a map of trait to number with at least one trait.")
