@@ -18,6 +18,7 @@ from actors.core.kernel.modifications import MODIFY
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.tables import restore_tables, tables_of
+from actors.core.kernel.ticking import ACROSS
 from actors.core.kernel.windows import control_ticks_script
 from actors.keyframes import Standing
 from actors.lanes import LocalLane
@@ -132,6 +133,27 @@ class Headless:
                 for event in sequencer.in_flight_to(member_id):
                     parties = {sequencer.member_id_of(event.source, seated.domain), member_id}
                     if realm_id in parties and len(parties) == 2 and event.deliver_at == sequencer.control_tick + 1:
+                        found[event.event_id] = None
+            return self._live(control_ticks)
+
+        replay = Replay(sequencer, self._fleet, self._perform, live, recorded=chronicle.recorded_chain)
+        replay.run(chronicle.entries_since(sequencer.position), chronicle.marked())
+        return tuple(found)
+
+    def crossed(self, chronicle: Chronicle, fork: int) -> tuple[str, ...]:
+        """Lives on to where a history stands; gives the events that have crossed a domain's wall meanwhile, in order.
+
+        Raises:
+            SoulfraError: it cannot be lived again.
+        """
+        sequencer = self._sequencer
+        found: dict[str, None] = {}
+
+        def live(control_ticks: int) -> Any:
+            own = sequencer.name_of(fork) + ACROSS
+            for member_id, seated in sequencer.members.items():
+                for event in sequencer.in_flight_to(member_id):
+                    if ACROSS in event.source and (seated.domain == fork or event.source.startswith(own)):
                         found[event.event_id] = None
             return self._live(control_ticks)
 

@@ -57,7 +57,11 @@ class InstanceClock(TreeClock):
                     "present ones."
                 )
             then = {member_id: RevertedMember(*lived.capture(member_id)) for member_id in members}
-        return self._carry_out(RevertDomain(fork, control_tick, then), asked.command_id, asked.principal)
+            now, chronicle = self._sequencer.boundary, self._chronicle
+            until = PastChronicle(self._vault(), chronicle.name, now.control_tick, chronicle.branch, now.position)
+            entangled = lived.crossed(until, fork)
+        command = RevertDomain(fork, control_tick, then, entangled)
+        return self._carry_out(command, asked.command_id, asked.principal)
 
     # ----------------------------------------------------------------------------------------------------- as one
 

@@ -1,17 +1,20 @@
 """What is asked of a clock, as the audit log tells of it: by whom, for what, of whom. What was said, the journal has."""
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
 from actors.core.kernel.commands import (
     BeginInstance,
     Boundary,
+    ChangeRole,
     ClockCommand,
     CreateInstance,
     DropFork,
     ForkGames,
     Freeze,
+    LinkInstances,
     MemberCommand,
     ModifyMembers,
     QueueEvent,
@@ -22,6 +25,21 @@ from actors.core.kernel.commands import (
 from actors.core.kernel.modifications import MODIFY
 from actors.vaults.checks import NOTE_CHARACTERS_MAX
 from actors.vaults.records import DONE, Audit
+
+
+class Caller(NamedTuple):
+    """A principal who asks for something that others do not call as the clock does.
+
+    Attributes:
+        name: of the principal.
+        verb: what it is called in the audit log.
+    """
+
+    name: str
+    verb: str
+
+
+Principal = str | Caller
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -38,6 +56,11 @@ class Asked(msgspec.Struct, frozen=True):
     verb: str
     subject: str
     command_id: str = ""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.principal, Caller):  # whoever asks says for what
+            object.__setattr__(self, "verb", self.principal.verb)
+            object.__setattr__(self, "principal", self.principal.name)
 
     def told(self, boundary: Boundary, outcome: str = DONE) -> Audit:
         """The record of it, at this moment."""
@@ -69,6 +92,10 @@ def asked_by(principal: str, command: ClockCommand, command_id: str) -> Asked:
             subject = name
         case Freeze(scope) | Unfreeze(scope):
             subject = " ".join(scope)
+        case LinkInstances(forks):
+            subject = " ".join(map(str, forks))
+        case ChangeRole(who, role, scope):
+            subject = " ".join((who, role, scope))
         case ModifyMembers(changes):
             subject = " ".join(sorted(changes))
         case SetDelay(source, target):

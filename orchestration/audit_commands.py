@@ -1,6 +1,8 @@
 """`soulfra audit …`: who asked a multiverse for what, and whether the log that says so is what was written."""
 
-from typing import Annotated, Any
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -9,7 +11,12 @@ from actors.core.kernel.errors import SettingsError, UnknownMultiverseError
 from actors.vaults.records import Audit
 from orchestration.command_options import AsJson, Name, VaultOption, say, show_help, vault_of
 
+if TYPE_CHECKING:
+    from actors.vaults.signed_heads import SignedHead
+
 HASH_CHARACTERS = 64
+HEAD_BYTES_MAX = 64 << 10
+"""Of a signed head's file; it has some 500 bytes."""
 SHOWN_OF_HASH = 12
 
 audits = typer.Typer(name="audit", help="Who asked for what, and whether the log of it is whole.")
@@ -35,26 +42,64 @@ def show(
     return say(document, as_json, lambda: _print(found))
 
 
+@audits.command("keygen")
+def keygen(
+    file: Annotated[
+        Path, typer.Argument(help="The private key's; the public half goes into FILE.pub.", metavar="FILE")
+    ],
+    as_json: AsJson = False,
+) -> int:
+    """Makes a key to sign with: heads of audit logs, and packages. The private half is for its owner alone."""
+    from actors.vaults.key_files import PUBLIC_SUFFIX, generate
+
+    told = {"private": str(file), "public": f"{file}{PUBLIC_SUFFIX}", "public_key": generate(file).hex()}
+    return say(told, as_json, f"{told['public']} is the public half of {told['private']}: {told['public_key']}")
+
+
 @audits.command("head")
-def head(name: Name, vault: VaultOption = "", as_json: AsJson = False) -> int:
+def head(
+    name: Name,
+    sign: Annotated[str, typer.Option("--sign", help="A private key's file: say it as a signed JSON document.")] = "",
+    vault: VaultOption = "",
+    as_json: AsJson = False,
+) -> int:
     """Says number and hash of the last record. Kept outside of the vault, it is what `verify --head` is held against."""
+    from actors.vaults.key_files import SigningKey
+    from actors.vaults.signed_heads import SignedHead
+
+    key = SigningKey.load(sign) if sign else None
     with _opened(name, vault) as opened:
-        told = _told(*opened.audit_head(name))
-    return say({"name": name, "head": told}, as_json, told)
+        found = opened.audit_head(name)
+    if key is None:
+        return say({"name": name, "head": _told(*found)}, as_json, _told(*found))
+    document = SignedHead.made(key, name, found).document()
+    return say(document, as_json, json.dumps(document))
 
 
 @audits.command("verify")
 def verify(
     name: Name,
-    kept: Annotated[str, typer.Option("--head", help="NUMBER:HASH, as `audit head` said it.")] = "",
+    kept: Annotated[
+        str, typer.Option("--head", help="NUMBER:HASH, as `audit head` said it, or the file of a signed head.")
+    ] = "",
+    keys: Annotated[
+        list[str] | None, typer.Option("--key", help="A public key's file: of one such, all signed heads must be.")
+    ] = None,
     vault: VaultOption = "",
     as_json: AsJson = False,
 ) -> int:
     """Finds records that were changed, removed or cut off; the exit code is 1 if there are any."""
-    against = _head_of(kept) if kept else None
+    from actors.vaults.key_files import public_key_in
+
+    trusted = [public_key_in(key) for key in keys or ()]
+    against, signed = _head_of(kept) if kept else (None, None)
+    if signed is not None and signed.multiverse != name:
+        raise SettingsError(f"--head {kept!r:.100} is a head of {signed.multiverse!r}, not of {name!r}; name another.")
     with _opened(name, vault) as opened:
-        found = opened.audit_faults(name, against)
+        found = opened.audit_faults(name, against, trusted)
         number, _ = opened.audit_head(name)
+    if signed is not None and (wrong := signed.fault(trusted)):
+        found.append(f"what was kept: {wrong}")
     words = "; ".join(found) if found else f"{name}: {number:,} records, all is well"
     say({"name": name, "records": number, "faults": found}, as_json, words)
     return int(bool(found))
@@ -81,15 +126,25 @@ def _told(number: int, sha256: bytes) -> str:
     return f"{number}:{sha256.hex()}"
 
 
-def _head_of(text: str) -> tuple[int, bytes]:
+def _head_of(text: str) -> "tuple[tuple[int, bytes], SignedHead | None]":
     number, colon, digits = text.partition(":")
     try:
         found = int(number), bytes.fromhex(digits)
     except ValueError:
         found = -1, b""
-    if not colon or found[0] < 0 or len(digits) != HASH_CHARACTERS:
-        raise SettingsError(f"--head must read NUMBER:HASH, as `soulfra audit head` says it, not {text!r:.100}.")
-    return found
+    if colon and found[0] >= 0 and len(digits) == HASH_CHARACTERS:
+        return found, None
+    from actors.vaults.signed_heads import SignedHead
+
+    try:
+        with Path(text).open("rb") as file:
+            signed = SignedHead.read(file.read(HEAD_BYTES_MAX))
+    except (OSError, ValueError):
+        raise SettingsError(
+            "--head must read NUMBER:HASH, as `soulfra audit head` says it, or name the file of a signed head, "
+            f"not {text!r:.100}."
+        ) from None
+    return (signed.number, signed.sha256), signed
 
 
 def _plain(one: Audit) -> dict[str, Any]:

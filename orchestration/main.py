@@ -17,6 +17,7 @@ from orchestration.command_options import Address, Name
 from orchestration.history_commands import fork, history, revert, snapshots, sweep
 from orchestration.pace_commands import pause, start
 from orchestration.pace_commands import run as run_control_ticks
+from orchestration.package_commands import packages
 from orchestration.vault_commands import vaults
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
@@ -36,6 +37,7 @@ app.add_typer(snapshots)
 app.add_typer(history)
 app.add_typer(vaults)
 app.add_typer(audits)
+app.add_typer(packages)
 app.command("run")(run_control_ticks)
 app.command()(start)
 app.command()(pause)

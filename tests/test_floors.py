@@ -34,6 +34,7 @@ STORAGE = ("sqlalchemy", "sqlite3", "psycopg", "zstandard")
 
 FOREIGN = (
     *("ray", "mesa", "pandas", "zmq", "plotly", "jinja2", "typer", "rich", "fastapi", "uvicorn", "starlette"),
+    "cryptography",
     *STORAGE,
 )
 """What a process that only computes must not have to load."""

@@ -1,7 +1,8 @@
 """The audit log: who asked for what, when, and what came of it.
 
 It is written in the transaction of what it tells of. Each record's hash covers the record and the hash before it, so whoever
-changes, removes or adds one has to change all that follow; and whoever has kept a head outside of the vault finds that, too.
+changes, removes or adds one has to change all that follow. Heads that were signed show that, too, and whoever has kept a head
+outside of the vault finds whatever happened to the log before it; see `signed_heads.py`.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from sqlalchemy import bindparam, select
 from actors.core.kernel.codec import encode
 from actors.vaults.checks import checked_name, checked_note, checked_number
 from actors.vaults.records import Audit
+from actors.vaults.signed_heads import SignedHeads, Signing, faults_of_heads
 from actors.vaults.stores import Cursor, Store
 from actors.vaults.tables import audit
 
@@ -25,10 +27,16 @@ TOLD = Audit.__struct_fields__[:-2]
 
 
 class AuditLog:
-    """The audit logs of every multiverse in a store."""
+    """The audit logs of every multiverse in a store.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: where.
+        signing: with what heads are signed; None for what the environment says.
+    """
+
+    def __init__(self, store: Store, signing: Signing | None = None) -> None:
         self._store = store
+        self._signed = SignedHeads(store, signing)
         of_multiverse = audit.c.multiverse == bindparam("multiverse")
         self._last = (
             store.prepare(select(audit.c.number, audit.c.sha256).where(of_multiverse).order_by(audit.c.number.desc()))
@@ -38,6 +46,14 @@ class AuditLog:
         columns = (*(audit.c[name] for name in Audit.__struct_fields__), audit.c.before)
         after = of_multiverse & (audit.c.number > bindparam("after"))
         self._after = store.prepare(select(*columns).where(after).order_by(audit.c.number)) + f" LIMIT {ROWS_READ_MAX}"
+
+    def prepare(self) -> None:
+        """Whoever is going to write calls this first.
+
+        Raises:
+            CallerError: a key is named with which heads are to be signed, and it cannot be used.
+        """
+        self._signed.prepare()
 
     def enter(self, cursor: Cursor, name: str, audits: Sequence[Audit]) -> None:
         """Within a transaction that holds the fence: adds records.
@@ -59,6 +75,7 @@ class AuditLog:
             key = {"multiverse": name, "number": number}
             cursor.execute(self._insert, {**key, **told, "before": before, "sha256": sha256})
             before = sha256
+        self._signed.enter(cursor, name, (number, before))
 
     def head(self, name: str) -> tuple[int, bytes]:
         """Number and hash of the last record; 0 and zeros where there is none."""
@@ -91,14 +108,18 @@ class AuditLog:
             yield from some
             number = some[-1][0].number
 
-    def faults(self, name: str, kept: tuple[int, bytes] | None = None) -> list[str]:
+    def faults(self, name: str, kept: tuple[int, bytes] | None = None, trusted: Sequence[bytes] = ()) -> list[str]:
         """What is wrong with the log of a multiverse, one line each.
 
         Args:
             name: of the multiverse.
             kept: number and hash of a head that was kept outside of the vault.
+            trusted: public keys, of which one has to have signed each signed head, and something at all.
         """
         found: list[str] = []
+        heads = self._signed.heads(name)  # before the records: what a clock writes meanwhile is not missed in them
+        numbers = {one.number for one in heads}
+        of_heads: dict[int, bytes] = {0: NO_HASH}
         number, chain = 0, NO_HASH
         for one, before in self._rows(name):
             if one.number != number + 1:
@@ -108,11 +129,15 @@ class AuditLog:
             if hash_of(name, one, before) != one.sha256:
                 found.append(f"audit record {one.number} is not what was written")
             number, chain = one.number, one.sha256
+            if number in numbers:
+                of_heads[number] = chain
             if kept is not None and number == kept[0] and chain != kept[1]:
                 found.append(f"audit record {number} is another than the one whose hash was kept")
         if kept is not None and number < kept[0]:
             found.append(f"the audit log ends at record {number}, and one of {kept[0]} was kept")
-        return found
+        if trusted and number and not heads and kept is None:
+            found.append("no head of the audit log was signed")
+        return [*found, *faults_of_heads(heads, of_heads, number, trusted)]
 
 
 def hash_of(name: str, one: Audit, before: bytes) -> bytes:

@@ -63,6 +63,7 @@ class Journal:
         """Gives out the next epoch; see `Vault.begin_epoch`."""
         new = {"name": checked_name(name, "the multiverse's name"), "epoch": 1}
         new["founding"] = checked_bytes(founding, "the founding document")
+        self._audits.prepare()
 
         def take(cursor: Cursor) -> Opened:
             cursor.execute(self._take, new)

@@ -5,9 +5,9 @@ No foreign keys: checking one locks the row it points to, and a keyframe being w
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """1: journal and keyframes. 2: marks. 3: chunks, digest chains, branches, snapshots, fingerprints, seals.
-4: ledger, players, audit; strides; chains of domains; an index of snapshots."""
+4: ledger, players, audit; strides; chains of domains; an index of snapshots. 5: signed heads of the audit log."""
 
 metadata = MetaData()
 Whole = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits; its strict tables know no BIGINT
@@ -137,6 +137,18 @@ audit = _table(
 )
 """Who asked for what, when, and what came of it, refusals too. Each record's hash covers it and the record before."""
 
+signed_heads = _table(
+    "vault_audit_heads",
+    _key("multiverse", Text),
+    _key("number", Whole),
+    _column("sha256", LargeBinary),
+    _column("interval_records", Whole),
+    _column("public_key", LargeBinary),
+    _column("signature", LargeBinary),
+    clustered=True,
+)
+"""Records of the audit log whose hash was signed, which covers all before: who has no key cannot write them anew."""
+
 fences = _table("vault_keyframe_fences", _key("multiverse", Text), _column("epoch", Whole), clustered=True)
 """The current epoch once more, beside the keyframes, where a transaction on them can see it."""
 
@@ -227,6 +239,9 @@ LISTINGS: dict[str, Table] = {"players": players}
 """Tables of members' states, written anew with each keyframe where something has changed."""
 
 PARTS: dict[str, tuple[Table, ...]] = {
-    "journal": (multiverses, journal, marks, branches, heads, snapshots, counters, fingerprints, ledger, audit),
+    "journal": (
+        *(multiverses, journal, marks, branches, heads, snapshots, counters, fingerprints, ledger),
+        *(audit, signed_heads),
+    ),
     "keyframes": (fences, keyframes, documents, chunks, chains, seals, listed, *LISTINGS.values()),
 }

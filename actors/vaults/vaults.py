@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # SQLAlchemy takes a third of a second to import; who names a
     from actors.vaults.branches import Branches
     from actors.vaults.journals import Journal
     from actors.vaults.keyframes import Keyframes
+    from actors.vaults.signed_heads import Signing
     from actors.vaults.snapshots import Snapshots
     from actors.vaults.stores import Store
 
@@ -84,6 +85,7 @@ class Vault:
             founding: the founding document of a new multiverse; where there is one already, that is returned.
 
         Raises:
+            CallerError: a key is named with which heads of the audit log are to be signed, and it cannot be used.
             VaultError: bad input, or the vault cannot be written.
         """
         opened = self._journal.begin_epoch(name, founding)
@@ -175,19 +177,23 @@ class Vault:
         """
         return self._journal.audits.head(name)
 
-    def audit_faults(self, name: str, kept: tuple[int, bytes] | None = None) -> list[str]:
+    def audit_faults(
+        self, name: str, kept: tuple[int, bytes] | None = None, trusted: Sequence[bytes] = ()
+    ) -> list[str]:
         """What is wrong with the audit log, one line each; nothing if all is well.
 
         Args:
             name: the multiverse.
             kept: a head of it that was kept elsewhere.
+            trusted: public keys; given any, each signed head must be signed by one of them, and there must be one,
+                unless a head was kept. Without, a head is held against the key that it carries itself.
 
         Raises:
             VaultError: the vault cannot be read.
         """
         from actors.vaults.verifications import audit_faults_in  # with SQLAlchemy; see above
 
-        return audit_faults_in(name, self._journal, kept)
+        return audit_faults_in(name, self._journal, kept, trusted)
 
     def multiverses(self) -> list[KnownMultiverse]:
         """Every multiverse, by name.
@@ -526,13 +532,15 @@ class Vault:
         return f"<{self.where}>"
 
 
-def open_vault(url: str | os.PathLike[str], *, power_safe: bool = True) -> Vault:
+def open_vault(url: str | os.PathLike[str], *, power_safe: bool = True, signing: "Signing | None" = None) -> Vault:
     """Opens a vault and makes what is missing of it.
 
     Args:
         url: `sqlite:///` and a path, relative or absolute, or the bare path; or `postgresql://user@host:port/database`.
         power_safe: whether `append` waits until the disk has it. Without, a vault survives any process's death, but
             a power cut may undo the last commits (not the file); on PostgreSQL the server's settings then decide.
+        signing: with what whoever begins an epoch signs heads of the audit log; None for what the environment says. The
+            key is read then, and not before.
 
     Raises:
         DamagedVaultError: what is there is not a vault any more.
@@ -540,7 +548,7 @@ def open_vault(url: str | os.PathLike[str], *, power_safe: bool = True) -> Vault
     """
     text = os.fspath(url)
     if text.startswith(POSTGRES_SCHEMES):
-        return _open_server(text, power_safe)
+        return _open_server(text, power_safe, signing)
     if text.startswith(SQLITE_SCHEME):
         text = text.removeprefix(SQLITE_SCHEME)
     elif "://" in text or text.startswith("sqlite:"):
@@ -550,23 +558,27 @@ def open_vault(url: str | os.PathLike[str], *, power_safe: bool = True) -> Vault
         )
     if not text or text == ":memory:" or "\0" in text:
         raise VaultError(f"a vault needs the path of a file, not {text!r}; for example sqlite:///vault.sqlite.")
-    return _open_file(Path(text).absolute(), power_safe)
+    return _open_file(Path(text).absolute(), power_safe, signing)
 
 
-def _open_file(path: Path, power_safe: bool) -> Vault:
+def _open_file(path: Path, power_safe: bool, signing: "Signing | None") -> Vault:
     from actors.vaults.sqlite_files import SqliteFile
 
     beside = path.with_name(path.name + KEYFRAMES_SUFFIX)
-    return _opened(lambda: SqliteFile(path, power_safe), lambda: SqliteFile(beside, power_safe), shared=False)
+    return _opened(lambda: SqliteFile(path, power_safe), lambda: SqliteFile(beside, power_safe), signing, shared=False)
 
 
-def _open_server(url: str, power_safe: bool) -> Vault:
+def _open_server(url: str, power_safe: bool, signing: "Signing | None") -> Vault:
     from actors.vaults.postgres_servers import PostgresServer
 
-    return _opened(lambda: PostgresServer(url, power_safe), lambda: PostgresServer(url, power_safe), shared=True)
+    return _opened(
+        lambda: PostgresServer(url, power_safe), lambda: PostgresServer(url, power_safe), signing, shared=True
+    )
 
 
-def _opened(for_journal: "Callable[[], Store]", for_keyframes: "Callable[[], Store]", *, shared: bool) -> Vault:
+def _opened(
+    for_journal: "Callable[[], Store]", for_keyframes: "Callable[[], Store]", signing: "Signing | None", *, shared: bool
+) -> Vault:
     """Two stores, for even in one database neither may wait for the other."""
     from actors.vaults.audit_logs import AuditLog
     from actors.vaults.branches import Branches
@@ -582,7 +594,7 @@ def _opened(for_journal: "Callable[[], Store]", for_keyframes: "Callable[[], Sto
         second = for_keyframes()
         undo.callback(second.close)
         founded(second, "keyframes", identity)
-        audits = AuditLog(store)
+        audits = AuditLog(store, signing)
         parts = Journal(store, audits), Branches(store, audits), Snapshots(store, audits), Keyframes(second)
         vault = Vault(*parts, store.where, store.promise(), shared)
         undo.pop_all()

@@ -1,7 +1,7 @@
 """Verifications: everything in a vault is read, and held against everything else."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -99,9 +99,11 @@ def _faults_of_journal(found: Found, journal: Journal, is_readable: Readable) ->
             yield error.message
 
 
-def audit_faults_in(name: str, journal: Journal, kept: tuple[int, bytes] | None = None) -> list[str]:
+def audit_faults_in(
+    name: str, journal: Journal, kept: tuple[int, bytes] | None = None, trusted: Sequence[bytes] = ()
+) -> list[str]:
     """What is wrong with the audit log alone; see `Vault.audit_faults`."""
-    return [*journal.audits.faults(name, kept), *_untold(name, journal)]
+    return [*journal.audits.faults(name, kept, trusted), *_untold(name, journal)]
 
 
 def _untold(name: str, journal: Journal) -> Iterator[str]:

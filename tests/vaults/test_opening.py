@@ -188,8 +188,8 @@ def test_a_vault_without_its_keyframes_is_whole(tmp_path: Path) -> None:
 
 def test_a_newer_vault_is_refused(url: str, vault: Vault) -> None:
     vault.close()
-    behind_its_back(url, "UPDATE vault_parts SET version = 5 WHERE part = 'journal'")
-    assert "has version 5 of the journal tables, and this program knows none above 4; use the newer program" in refused(
+    behind_its_back(url, "UPDATE vault_parts SET version = 6 WHERE part = 'journal'")
+    assert "has version 6 of the journal tables, and this program knows none above 5; use the newer program" in refused(
         url
     )
 

@@ -228,6 +228,22 @@ class RevertDomain(msgspec.Struct, frozen=True, tag=True):
     entangled: tuple[str, ...] = ()
 
 
+class LinkInstances(msgspec.Struct, frozen=True, tag=True):
+    """Lets the members of instances speak to each other across their walls, or no longer; each pair of them."""
+
+    forks: tuple[int, ...]
+    enable: bool
+
+
+class ChangeRole(msgspec.Struct, frozen=True, tag=True):
+    """Gives a principal a role in a scope, or takes it back; "" takes all of them back, everywhere."""
+
+    principal: str
+    role: str
+    scope: str
+    granted: bool
+
+
 ClockCommand = (
     CreateInstance
     | BeginInstance
@@ -236,6 +252,8 @@ ClockCommand = (
     | Unfreeze
     | ModifyMembers
     | RevertDomain
+    | LinkInstances
+    | ChangeRole
     | SetDelay
     | RevertGame
     | ForkGames

@@ -7,12 +7,14 @@ journal did elsewhere is passed over; only its number counts, for ids are made f
 from actors.core.kernel.commands import (
     AttachGame,
     BeginInstance,
+    ChangeRole,
     ClockCommand,
     CreateInstance,
     DropFork,
     ForkGames,
     Freeze,
     JournalEntry,
+    LinkInstances,
     MemberCommand,
     ModifyMembers,
     QueueEvent,
@@ -30,12 +32,22 @@ from actors.core.kernel.errors import EngineError
 from actors.core.kernel.games import HOME
 from actors.core.kernel.sequencing import Sequencer
 
+NOT_ALONE = (
+    "this was no closed domain all the time: a realm was attached, or instances could speak to each other; look at the whole "
+    "past, without a realm."
+)
+
 
 def confine(sequencer: Sequencer, domain: int) -> list[str]:
     """Lets a sequencer forget everybody who is not in a domain; gives their ids, in order.
 
     Its digest and its ledger are nobody's from then on; `domain_digest` and the domain's chain stay what they are.
+
+    Raises:
+        EngineError: the domain's wall is open.
     """
+    if any(domain in pair for pair in sequencer.links):
+        raise EngineError(NOT_ALONE)
     others = sorted(member_id for member_id, seated in sequencer.members.items() if seated.domain != domain)
     for member_id in others:
         del sequencer.members[member_id]
@@ -79,12 +91,15 @@ def _concerns(sequencer: Sequencer, domain: int, command: ClockCommand) -> bool:
             return False
         case BeginInstance(fork) | RevertDomain(fork):
             return fork == domain
-        case AttachGame(realm_id, fork):
+        case AttachGame(fork=fork):
             if domain in (HOME, fork):
-                raise EngineError(
-                    f"{realm_id} was attached to an instance here, so neither side lived alone; look at the whole past, "
-                    "without a realm."
-                )
+                raise EngineError(NOT_ALONE)
+            return False
+        case LinkInstances(forks):
+            if domain in forks:
+                raise EngineError(NOT_ALONE)
+            return False
+        case ChangeRole():
             return False
         case ModifyMembers(changes):
             return not sequencer.members.keys().isdisjoint(changes)

@@ -15,7 +15,10 @@
     │   ├── DuplicateMultiverseError  one of that name is up already
     │   ├── UnknownBranchError    the multiverse has no branch of that name
     │   ├── UnknownSnapshotError  the multiverse has no snapshot of that name
-    │   └── MergeRefusedError     a merge whose sides do not fit, or whose result may not take effect
+    │   ├── MergeRefusedError     a merge whose sides do not fit, or whose result may not take effect
+    │   ├── PermissionRefusedError  the principal has no role that allows it
+    │   ├── KeyFileError          a key file that cannot be used
+    │   └── PackageError          a package that cannot be read or written
     ├── MemberError               a member's own code or state is at fault
     │   └── NondeterminismError   the same state and the same inbox gave something else in another process
     ├── ProtocolError             a grant or an outbox out of order: a bug or an old clock
@@ -131,6 +134,24 @@ class MergeRefusedError(CallerError):
     """A merge whose sides do not fit, or whose result may not take effect."""
 
     code = "merge_refused"
+
+
+class PermissionRefusedError(CallerError):
+    """The principal has no role that allows it."""
+
+    code = "permission_refused"
+
+
+class KeyFileError(CallerError):
+    """A key file that cannot be used."""
+
+    code = "key_file"
+
+
+class PackageError(CallerError):
+    """A package that cannot be read or written: damaged, cut off, tampered with, too new, too large, or none at all."""
+
+    code = "package"
 
 
 class MemberError(SoulfraError):

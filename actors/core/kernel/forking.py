@@ -320,6 +320,7 @@ class Forking(Rounds):
             self.totals.ledger.subtract(post.carried())
             self.totals.ledger.subtract(post.lost)
             del self.domains[seated.domain], self.posts[seated.domain]
+            self.links = {pair for pair in self.links if seated.domain not in pair}
 
 
 def _newcomer(origin: Origin, number: int, divergent: bool) -> Captured:

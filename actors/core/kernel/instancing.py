@@ -1,6 +1,7 @@
 """Instances come to be, begin, take realms in, are changed and go back in time."""
 
 from collections.abc import Mapping
+from itertools import combinations
 
 import msgspec
 
@@ -11,6 +12,7 @@ from actors.core.kernel.commands import (
     AttachGame,
     BeginInstance,
     CreateInstance,
+    LinkInstances,
     MemberSpec,
     ModifyMembers,
     RegisterGame,
@@ -208,6 +210,21 @@ class Instancing(Forking):
         if seated is None or seated.error is not None:
             return None
         return (yield from self._command_round(PLAYERS, verb, encode(arguments)))
+
+    def _link(self, command: LinkInstances) -> Plain:
+        numbers = sorted(set(command.forks))
+        if len(numbers) < 2:
+            raise CommandRefusedError("name at least two different instances.")
+        names = {number: self._instance(number)[1].name for number in numbers}
+        self._journal(command)
+        pairs = set(combinations(numbers, 2))
+        changed = pairs - self.links if command.enable else pairs & self.links
+        self.links = self.links | pairs if command.enable else self.links - pairs
+        return {
+            "enabled": command.enable,
+            "pairs": [[names[one], names[other]] for one, other in sorted(pairs)],
+            "changed": len(changed),
+        }
 
     def _modify_members(self, command: ModifyMembers) -> Script[Plain]:
         if not command.changes:

@@ -15,12 +15,14 @@ from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.commands import (
     AttachGame,
     BeginInstance,
+    ChangeRole,
     ClockCommand,
     CreateInstance,
     Decision,
     DropFork,
     ForkGames,
     Freeze,
+    LinkInstances,
     MemberCommand,
     MemberSpec,
     ModifyMembers,
@@ -57,6 +59,7 @@ from actors.core.kernel.members import CAPTURED, NONE, Birth
 from actors.core.kernel.messages import Embodied
 from actors.core.kernel.modifications import BECOME
 from actors.core.kernel.settings import LOOKAHEAD_MAX
+from actors.core.permissions.validators import PermissionValidator
 
 PERIOD_CONTROL_TICKS_MAX = 1_000_000
 REPLIES_KEPT_MAX = 10_000
@@ -142,6 +145,10 @@ class Sequencer(Freezing):
                 for changes in command.changes.values():
                     self._check_map(changes, "a modification", CommandRefusedError)
                 return (yield from self._modify_members(command))
+            case LinkInstances():
+                return self._link(command)
+            case ChangeRole():
+                return self._change_role(command)
             case RevertDomain():
                 return (yield from self._revert_domain(command))
         return None
@@ -163,6 +170,18 @@ class Sequencer(Freezing):
         delays.pop((source.role, target.role), None)
         if delay:
             delays[source.role, target.role] = delay
+
+    def _change_role(self, command: ChangeRole) -> Plain:
+        changed = PermissionValidator.from_plain(self.permissions.plain())  # so that a refusal changes nothing
+        if command.granted:
+            changed.grant(command.principal, command.role, command.scope)
+        elif command.role:
+            changed.revoke(command.principal, command.role, command.scope)
+        else:
+            changed.revoke_all(command.principal)
+        self._journal(command)
+        self.permissions = changed
+        return {"principal": command.principal, "roles": changed.plain()[command.principal]}
 
     def _check_map(self, payload: bytes, what: str, refusal: type[SoulfraError]) -> None:
         try:

@@ -8,6 +8,7 @@ from collections import Counter
 
 import msgspec
 
+from actors.core.kernel.codec import decode, encode
 from actors.core.kernel.commands import RegisterGame, Reply
 from actors.core.kernel.domains import Domain
 from actors.core.kernel.errors import ProtocolError
@@ -17,6 +18,7 @@ from actors.core.kernel.members import Contract, Failure, Outbox
 from actors.core.kernel.postings import PostTable
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.standstills import Stills
+from actors.core.permissions.validators import PermissionValidator
 
 
 class SeatedTable(msgspec.Struct, frozen=True):
@@ -63,6 +65,8 @@ class Tables(msgspec.Struct, frozen=True):
     forks: int = 0
     domains: dict[int, DomainTable] = {}
     domain_chains: dict[int, bytes] = {}
+    links: list[tuple[int, int]] = []
+    permissions: bytes = b""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -94,6 +98,8 @@ def tables_of(sequencer: Sequencer) -> bytes:
                 for number, domain in sequencer.domains.items()
             },
             sequencer.domain_chains,
+            sorted(sequencer.links),
+            encode(sequencer.permissions.plain()),
         )
     )
 
@@ -120,6 +126,9 @@ def restore_tables(sequencer: Sequencer, document: bytes) -> None:
     sequencer.removals = Counter(tables.removals)
     sequencer.replies = tables.replies
     sequencer.forks, sequencer.domain_chains = tables.forks, tables.domain_chains
+    sequencer.links = set(tables.links)
+    if tables.permissions:
+        sequencer.permissions = PermissionValidator.from_plain(decode(tables.permissions))
     for number, domain in tables.domains.items():
         traces_max = sequencer.settings.traces_max
         sequencer.domains[number] = Domain(number, domain.members, domain.lineages, traces_max, domain.instance)

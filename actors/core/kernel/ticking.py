@@ -23,8 +23,11 @@ from actors.core.kernel.members import Command, Failure, Grant, Outbox
 from actors.core.kernel.postings import Post
 from actors.core.kernel.settings import LOOKAHEAD_MAX, Settings
 from actors.core.kernel.standstills import Stills, is_timed, passed
+from actors.core.permissions.validators import PermissionValidator
 
 BROADCAST = "*"
+ACROSS = "/"
+"""Stands between an instance's name and a role: the address of a member across a wall."""
 
 
 def occasion_of(control_tick: int) -> str:
@@ -95,6 +98,8 @@ class Ticking:
         self.domains: dict[int, Domain] = {}
         self.forks = 0  # the highest number that a domain has had
         self.is_alone = False  # a domain that lives without all others; see `confinement.py`
+        self.links: set[tuple[int, int]] = set()  # instances that may speak to each other, the lower number first
+        self.permissions = PermissionValidator()
         self.domain_chains: dict[int, bytes] = {}  # since the first fork was made
         self.journal: list[JournalEntry] = []
         self.totals = Totals()
@@ -166,6 +171,7 @@ class Ticking:
             encode(sorted((name, str(amount)) for name, amount in self.totals.ledger.items())),  # sums outgrow 64 bits
             encode(sorted(self.removals.items())),
             *self._domains_digested(),
+            *([encode(granted)] if (granted := self.permissions.plain()) else []),
         )
 
     def _domains_digested(self) -> list[bytes]:
@@ -174,7 +180,8 @@ class Ticking:
             digest_of(encode(domain.identity()), self.posts[number].digest())
             for number, domain in sorted(self.domains.items())
         ]
-        return [encode(self.forks), *found] if self.forks else []
+        links = [encode([list(pair) for pair in sorted(self.links)])] if self.links else []
+        return [encode(self.forks), *found, *links] if self.forks else []
 
     def domain_digest(self, number: int) -> bytes:
         """The digest of one closed domain at this boundary, or of all that is in none: of it alone, and by roles, not ids.
@@ -221,7 +228,7 @@ class Ticking:
         return self._lookahead
 
     def _least_delay(self) -> int:
-        least = LOOKAHEAD_MAX
+        least = self.settings.lookahead_control_ticks if self.links else LOOKAHEAD_MAX
         for source in self.members.values():
             emits = source.contract.emits
             if not emits:
@@ -419,12 +426,36 @@ class Ticking:
             if event.deliver_at <= self.control_tick:
                 reason = f"deliver_at {event.deliver_at} is not after control tick {self.control_tick}"
                 post.bury(event, event.target, reason, self.control_tick)
+            elif event.target is not None and ACROSS in event.target and self.name_of(domain):
+                self._send_across(event, domain)
             elif event.target is not None and not self._is_in(event.target, domain):
                 reason = FORKED if self._is_in(event.target, HOME) else "no such member"
                 post.bury(event, event.target, reason, self.control_tick)
             else:
                 good.append(post.due(event))
         post.add(good)
+
+    def name_of(self, domain: int) -> str:
+        """The name of the instance that lives in a domain; "" if none does."""
+        instance = self.domains[domain].instance if domain else None
+        return "" if instance is None else instance.name
+
+    def _send_across(self, event: Event, domain: int) -> None:
+        """Puts what an instance says to a member of another one on its way, if the two are linked; else it is a dead letter."""
+        name, _, role = str(event.target).partition(ACROSS)
+        there = next((number for number in self.domains if self.name_of(number) == name), None)
+        if there is None:
+            reason = f"there is no instance {name!r}"
+        elif (min(domain, there), max(domain, there)) not in self.links:
+            reason = "cross-instance communication is off"
+        elif role not in self.domains[there].members:
+            reason = "no such member"
+        else:
+            own = self.name_of(domain) + ACROSS
+            said = msgspec.structs.replace(event, event_id=own + event.event_id, source=own + event.source, target=role)
+            self.posts[there].add([self.posts[there].due(said)])
+            return
+        self.posts[domain].bury(event, event.target, reason, self.control_tick)
 
     def _is_in(self, role: str, domain: int) -> bool:
         """Whether there is somebody of that name in a domain."""

@@ -1,0 +1,1 @@
+"""Permissions: who may ask for what."""

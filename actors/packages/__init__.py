@@ -1,0 +1,1 @@
+"""Packages: an instance, or a whole multiverse, as one portable file for an outer layer."""
