@@ -66,7 +66,8 @@ def _check_is_ours(store: Store, part: str, found: Mapping[str, Any]) -> None:
         raise VaultError(
             f"{store.where} holds a vault's {', '.join(sorted(found))}, not its {part}; name the vault's own file."
         )
-    if store.read(store.tables):
+    there = store.read(store.tables)
+    if there and parts.name not in there:  # another process may have made them since they were looked for
         raise VaultError(f"{store.where} is a SQLite file with other tables, not a vault; name another file.")
 
 
