@@ -36,6 +36,7 @@ from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, Reply
 from actors.core.kernel.digests import NO_DIGEST
 from actors.core.kernel.errors import (
+    CallerError,
     CommandRefusedError,
     SoulfraError,
     StaleEpochError,
@@ -57,7 +58,7 @@ from actors.logbooks import Logbook, Row
 from actors.marks import Marks
 from actors.readings import audit_of, dead_letters_of, described, members_of
 from actors.replays import REGISTRY, Replay
-from actors.requests import asked_by
+from actors.requests import Principal, asked_by
 from actors.schedules import Lateness, Schedule
 from actors.vaults.records import DONE
 
@@ -148,7 +149,7 @@ class MasterClock(CommandRounds):
 
     # -------------------------------------------------------------------------------------------------- commands
 
-    def submit(self, command: ClockCommand, command_id: str = "", principal: str = "") -> Reply:
+    def submit(self, command: ClockCommand, command_id: str = "", principal: Principal = "") -> Reply:
         """Carries out a command at the next boundary: at once if the clock stands at one, else when the tick is over.
 
         Args:
@@ -158,15 +159,22 @@ class MasterClock(CommandRounds):
         """
         return self._at_boundary(lambda: self._carry_out(command, command_id, principal))
 
-    def _carry_out(self, command: ClockCommand, command_id: str, principal: str = "") -> Reply:
+    def _carry_out(self, command: ClockCommand, command_id: str, principal: Principal = "") -> Reply:
         self._check_whole()
         is_known, before = command_id in self._sequencer.replies, self._sequencer.position
+        asked = asked_by(principal, command, command_id)
+        if not is_known:
+            try:
+                asked.check(self._sequencer.permissions)
+            except CallerError as error:
+                self._chronicle.tell(asked, self._sequencer.boundary, error.code)
+                return Reply(self._sequencer.boundary, b"", error.code, error.message)
         reply = self._perform(self._sequencer.command_script(command, command_id))
         if not is_known:
             now = self._sequencer.boundary
             own = min(before + 1, now.position)  # what was decided because of it comes after it
             place = Boundary(now.branch, now.control_tick, own)
-            self._chronicle.tell(asked_by(principal, command, command_id), place, reply.error_code or DONE)
+            self._chronicle.tell(asked, place, reply.error_code or DONE)
         self._note_ledger()
         self._state = self._describe()
         return reply

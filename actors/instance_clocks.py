@@ -12,7 +12,7 @@ from actors.core.merging.rules import Strategy
 from actors.core.merging.unified_snapshots import UnifiedSnapshot, unified_snapshot
 from actors.headless import Headless
 from actors.pasts import PastChronicle, standing_at
-from actors.requests import Asked
+from actors.requests import Asked, Principal
 from actors.tree_clocks import TreeClock
 
 
@@ -20,7 +20,7 @@ class InstanceClock(TreeClock):
     """See `MasterClock`."""
 
     def revert_domain(
-        self, fork: int, control_tick: int, snapshot: str = "", command_id: str = "", principal: str = ""
+        self, fork: int, control_tick: int, snapshot: str = "", command_id: str = "", principal: Principal = ""
     ) -> Reply:
         """Lets a closed domain's own time go back, on the same branch: an instance with its attached realms, or a fork.
 
@@ -125,7 +125,7 @@ class InstanceClock(TreeClock):
         strategy: Strategy,
         name: str = "",
         command_id: str = "",
-        principal: str = "",
+        principal: Principal = "",
         dry_run: bool = False,
     ) -> MergeReport:
         """Makes one instance of several, as they are at this boundary; they live on beside it.

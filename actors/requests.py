@@ -23,6 +23,8 @@ from actors.core.kernel.commands import (
     Unfreeze,
 )
 from actors.core.kernel.modifications import MODIFY
+from actors.core.permissions.roles import LOCAL
+from actors.core.permissions.validators import EVERYWHERE, PermissionValidator
 from actors.vaults.checks import NOTE_CHARACTERS_MAX
 from actors.vaults.records import DONE, Audit
 
@@ -32,11 +34,15 @@ class Caller(NamedTuple):
 
     Attributes:
         name: of the principal.
-        verb: what it is called in the audit log.
+        verb: what it is called in the audit log, and in the table of permissions.
+        scope: of what it is asked; `EVERYWHERE` for more than one thing.
+        origin: where the request comes from; a key of `ROLES_OF_STRANGERS`.
     """
 
     name: str
     verb: str
+    scope: str = EVERYWHERE
+    origin: str = LOCAL
 
 
 Principal = str | Caller
@@ -52,22 +58,35 @@ class Asked(msgspec.Struct, frozen=True):
         command_id: the caller's name for it; "" for none.
     """
 
-    principal: str
+    principal: Principal
     verb: str
     subject: str
     command_id: str = ""
 
-    def __post_init__(self) -> None:
-        if isinstance(self.principal, Caller):  # whoever asks says for what
-            object.__setattr__(self, "verb", self.principal.verb)
-            object.__setattr__(self, "principal", self.principal.name)
+    @property
+    def caller(self) -> Caller:
+        """Who asks, and for what in whoever's own words."""
+        if isinstance(self.principal, Caller):
+            return self.principal
+        scope = self.subject if self.subject and " " not in self.subject else EVERYWHERE
+        return Caller(self.principal, self.verb, scope)
+
+    def check(self, permissions: PermissionValidator) -> None:
+        """Refuses what the caller has no role for.
+
+        Raises:
+            PermissionRefusedError: that it is so, and which role it takes.
+        """
+        who = self.caller
+        if who.origin != LOCAL or not permissions.is_empty:  # a local stranger may do anything
+            permissions.check(who.name or "nobody", who.verb, who.scope, who.origin)
 
     def told(self, boundary: Boundary, outcome: str = DONE) -> Audit:
         """The record of it, at this moment."""
         return Audit(
             datetime.now(UTC).isoformat(),
-            _kept(self.principal),
-            _kept(self.verb),
+            _kept(self.caller.name),
+            _kept(self.caller.verb),
             _kept(self.subject),
             _kept(self.command_id),
             boundary.branch,
@@ -77,7 +96,7 @@ class Asked(msgspec.Struct, frozen=True):
         )
 
 
-def asked_by(principal: str, command: ClockCommand, command_id: str) -> Asked:
+def asked_by(principal: Principal, command: ClockCommand, command_id: str) -> Asked:
     """Who asks for a command, and for what."""
     match command:
         case MemberCommand(member_id, verb):

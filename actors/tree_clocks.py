@@ -28,7 +28,7 @@ from actors.core.kernel.tables import restore_tables
 from actors.headless import Headless
 from actors.keyframes import Standing
 from actors.pasts import PastChronicle, checked_branch, standing_at
-from actors.requests import Asked, asked_by
+from actors.requests import Asked, Principal, asked_by
 from actors.vaults.checks import NOTE_CHARACTERS_MAX
 from actors.vaults.records import (
     Branch,
@@ -51,7 +51,9 @@ class TreeClock(MasterClock):
 
     # --------------------------------------------------------------------------------------------------- snapshots
 
-    def take_snapshot(self, name: str = "", reason: str = "", command_id: str = "", principal: str = "") -> Snapshot:
+    def take_snapshot(
+        self, name: str = "", reason: str = "", command_id: str = "", principal: Principal = ""
+    ) -> Snapshot:
         """Gives the present boundary a name.
 
         Args:
@@ -101,7 +103,7 @@ class TreeClock(MasterClock):
         """Every snapshot of every branch, in the order in which they were taken."""
         return self._at_boundary(self._chronicle.snapshots)
 
-    def delete_snapshot(self, snapshot: str, principal: str = "") -> None:
+    def delete_snapshot(self, snapshot: str, principal: Principal = "") -> None:
         """Forgets a snapshot. History is not touched.
 
         Args:
@@ -138,7 +140,7 @@ class TreeClock(MasterClock):
         name: str = "",
         reason: str = "",
         command_id: str = "",
-        principal: str = "",
+        principal: Principal = "",
     ) -> Branch:
         """Goes back to a boundary and on from there, on a new branch. Whatever is now stays, on the branch it is on.
 
@@ -197,7 +199,7 @@ class TreeClock(MasterClock):
         return made
 
     def revert_realm(
-        self, realm_id: str, control_tick: int, snapshot: str = "", command_id: str = "", principal: str = ""
+        self, realm_id: str, control_tick: int, snapshot: str = "", command_id: str = "", principal: Principal = ""
     ) -> Reply:
         """Lets one realm's own time go back, on the same branch: control time goes on, and so does everybody else.
 
@@ -269,7 +271,7 @@ class TreeClock(MasterClock):
         branch: str = "",
         snapshot: str = "",
         command_id: str = "",
-        principal: str = "",
+        principal: Principal = "",
     ) -> Reply:
         """Copies realms as they were at a boundary that has been; see `forking.py`.
 
@@ -308,7 +310,7 @@ class TreeClock(MasterClock):
         command = msgspec.structs.replace(wanted, past=encoded_cut(msgspec.structs.replace(cut, ancestors=left)))
         return self._carry_out(command, asked.command_id, asked.principal)
 
-    def select(self, branch: str, principal: str = "") -> Boundary:
+    def select(self, branch: str, principal: Principal = "") -> Boundary:
         """Goes on where a branch ends. Whatever is now stays, on the branch it is on.
 
         Args:
@@ -358,6 +360,7 @@ class TreeClock(MasterClock):
 
         def audited() -> T:
             try:
+                asked.check(self._sequencer.permissions)
                 return action()
             except CallerError as error:
                 self._chronicle.tell(asked, self._sequencer.boundary, error.code)

@@ -18,11 +18,13 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     OPERATE: (
         *("run", "start", "pause", "snapshot", "delete_snapshot", "select", "merge_all_active_platforms"),
         *("RegisterGame", "RemoveGame", "RestartGame", "Subscribe", "Unsubscribe", "QueueEvent", "SetDelay"),
+        *("CreateInstance", "BeginInstance", "AttachGame"),
         *("ForkGames", "DropFork", "create_player", "offer_quest", "export_to_outer_layer"),
     ),
     ANYTHING: (
         *("FREEZE_TIME", "UNFREEZE_TIME", "CLONE_INSTANCE", "MERGE_INSTANCES", "REALITY_FORK", "AGENT_POSSESSION"),
         *("TIMELINE_REVERT", "CROSS_INSTANCE_COMMUNICATION", "PUPPET_MASTER_INTERVENTION"),
+        *("Freeze", "Unfreeze", "ModifyMembers", "RevertDomain", "LinkInstances", "ChangeRole"),
         *("revert", "RevertGame", "modify", "send_emergency_override", "grant_role", "revoke_role", "revoke_all_roles"),
     ),
 }

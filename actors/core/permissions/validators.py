@@ -56,6 +56,11 @@ class PermissionValidator:
                 f"and {principal!r} has {has}; ask a god to grant it."
             )
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is written down of anybody."""
+        return not self._grants
+
     def roles(self, principal: str, scope: str = EVERYWHERE, origin: str = LOCAL) -> Roles:
         """The roles of a principal in a scope, those that hold everywhere included, in order."""
         found = self._grants.get(principal)
