@@ -10,6 +10,7 @@ from actors.clock_messages import FAST, Metrics, Pace, Status
 from actors.core.kernel.errors import CommandRefusedError, EngineError, SettingsError
 from orchestration.arguments import checked
 from orchestration.engines import Ticket
+from orchestration.god_mode import GodMode
 from orchestration.openings import (
     check_engine,
     checked_folder,
@@ -19,7 +20,6 @@ from orchestration.openings import (
     opened_engine,
     paranoid_lane,
 )
-from orchestration.presiding import Presiding
 
 if TYPE_CHECKING:
     from actors.paranoid_lanes import ParanoidLane
@@ -28,7 +28,7 @@ WATCH_INTERVAL_S = 0.1
 """How often a run under way is looked at for progress."""
 
 
-class Multiverse(Presiding):
+class Multiverse(GodMode):
     """Many realms under one master clock.
 
     It is opened with or without history (below), or found again (`attach`); it runs for so many control ticks (`run`,
@@ -49,7 +49,10 @@ class Multiverse(Presiding):
 
     Instances (`Presiding`): four platforms each, behind a wall of their own (`create_instance`, `instances`, `instance`,
     `attach_game`, `modify_instance`, `revert_instance`, `fork_instance`, `destroy_instance`), and who stands still
-    (`freeze`, `unfreeze`).
+    (`freeze`, `unfreeze`). Their platforms as one truth (`merge_all_active_platforms`).
+
+    God mode (`GodMode`): one typed entry for all that a god may ask for (`god_mode_command`), possession (`possess`), and
+    emergencies (`emergency_override`, `resume`).
 
     Args:
         seed: from which every draw follows.
@@ -147,7 +150,7 @@ class Multiverse(Presiding):
         checked_principal(principal)
         engine = RayEngine.found(checked(str, name, "name"), address)
         mv = cls.__new__(cls)
-        Presiding.__init__(mv, engine, name, None, (), checked_principal(principal))
+        GodMode.__init__(mv, engine, name, None, (), checked_principal(principal))
         mv._doubling = None
         return mv
 

@@ -18,11 +18,15 @@ from actors.core.kernel.commands import (
 from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.instances import INITIALIZED, STARTED
 from actors.core.kernel.standstills import FREEZE, UNTIL_LIFTED
+from actors.core.merging.unified_snapshots import UnifiedSnapshot
 from orchestration.arguments import checked, checked_texts
+from orchestration.engines import Ticket
 from orchestration.instances import FourPlatformInstance, changes_of, found, instance_of, specs_of
 from orchestration.remembering import Remembering
 
 Who = str | FourPlatformInstance
+SYNC_DELAY_TICKS = 50
+SYNC_DELAY_TICKS_MAX = 1_000_000
 
 
 class Presiding(Remembering):
@@ -188,6 +192,34 @@ class Presiding(Remembering):
         )
         numbers = [fork.number for fork in self._fork(wanted, control_tick, branch, snapshot)]
         return [one for one in self.instances() if one.fork in numbers]
+
+    def instance_digest(self, who: Who) -> str:
+        """The digest of an instance by roles: the same wherever and whenever it lives on; hexadecimal."""
+        return self._call("cut_digest", self.instance(who).fork)  # type: ignore[no-any-return]
+
+    def merge_all_active_platforms(self, who: Who, *, sync_delay_ticks: int = SYNC_DELAY_TICKS) -> UnifiedSnapshot:
+        """Merges the four platforms of an instance into one truth. Nothing changes by it, and no tick is lost.
+
+        Args:
+            who: the instance.
+            sync_delay_ticks: local ticks ahead at which they are looked at, all at one boundary; of a clock that stands, at
+                the present one.
+
+        Raises:
+            CommandRefusedError: there is no such instance, or one of its platforms cannot be captured.
+            MergeRefusedError: a platform's state is none that can be merged.
+        """
+        return self.begin_merge(who, sync_delay_ticks=sync_delay_ticks).result()  # type: ignore[no-any-return]
+
+    def begin_merge(self, who: Who, *, sync_delay_ticks: int = SYNC_DELAY_TICKS) -> Ticket:
+        """Begins `merge_all_active_platforms`, to be waited for: `wait` says whether it is over, `result` gives it."""
+        delay = checked(int, sync_delay_ticks, "sync_delay_ticks")
+        if not 0 <= delay <= SYNC_DELAY_TICKS_MAX:
+            raise CommandRefusedError(
+                f"sync_delay_ticks must be local ticks from 0 to {SYNC_DELAY_TICKS_MAX:,}, not {delay}."
+            )
+        control_ticks = -(-delay // self.settings.control_tick_interval_ticks)
+        return self._begin("unify", self.instance(who).fork, control_ticks)
 
     # --------------------------------------------------------------------------------------------------- standing still
 

@@ -185,11 +185,13 @@ class Freeze(msgspec.Struct, frozen=True, tag=True):
         scope: ids of realms and of instances; empty is everybody.
         cause: why they stand still; causes stack, and all must lift.
         local_ticks: that each of them would have had, after which it thaws; 0 is until it is lifted.
+        reason: for people.
     """
 
     scope: tuple[str, ...]
     cause: str
     local_ticks: int = 0
+    reason: str = ""
 
 
 class Unfreeze(msgspec.Struct, frozen=True, tag=True):
