@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from merging_worlds import SCHEME, bits, cells, column, keyed, objects, people, slots
 
+from actors.core.kernel.codec import encode
 from actors.core.kernel.errors import MergeRefusedError
 from actors.core.kernel.states import Records, Section, State, Table
 from actors.core.merging.merges import Merged, folded, merged
@@ -94,6 +95,19 @@ def test_a_value_is_what_its_bits_are() -> None:
     assert found["b"] is True
     table = merged({"t": cells([0.0, NAN])}, {"t": cells([-0.0, NAN])}, {"t": cells([0.0, 1.0])}, "fail")
     assert str(column(table.accepted(), "t", "level")) == "[-0.0, 1.0]"
+
+
+def test_a_report_is_plain_data_even_where_a_column_is_not() -> None:
+    wide: list[State] = [{"t": Table({"v": np.array([[value, 1.0]])})} for value in (NAN, 1.0, -0.0)]
+    (conflict,) = merged(wide[0], wide[1], wide[2], "ours").conflicts
+    assert (conflict.base, conflict.left) == (["NaN", 1.0], [1.0, 1.0])
+    assert encode(conflict.right) == encode([-0.0, 1.0])
+
+
+def test_a_value_that_became_a_map_on_both_sides_is_one_value() -> None:
+    done = merged(of(a=1), of(a={"x": 1}), of(a={"y": 1}), "theirs")
+    assert objects(done.accepted(), "r") == {"a": {"y": 1}}
+    assert told(done) == ["r[a]: 1 became {'x': 1} on the left and {'y': 1} on the right (right)"]
 
 
 def test_none_is_a_value_and_not_an_absence() -> None:
@@ -216,6 +230,7 @@ def test_one_and_the_same_who_came_to_both_is_one() -> None:
     left, right = {"people": slots({0: (7, 1)}, 3)}, {"people": slots({2: (7, 2)}, 3)}
     done = merged(base, left, right, "theirs", SCHEME_OF_PEOPLE)
     assert people(done.accepted()) == {2: (7, 2)}
+    assert [(move.object, move.source, move.target, move.from_right) for move in done.moves] == [("1/7", 0, 2, False)]
     assert told(done) == ["people[1/7].wealth: None became 1 on the left and 2 on the right (right)"]
 
 
