@@ -82,7 +82,8 @@ def merged_table(
     else:
         slots = max(rows_of(table) for table in tables[1:])
         rows = placed_in_slots(roll, survives, right_first, slots)
-        length = max(slots, -(-(int(rows.max(initial=NOWHERE)) + 1) // row_step) * row_step)
+        needed = int(rows.max(initial=NOWHERE)) + 1
+        length = slots if needed <= slots else -(-needed // row_step) * row_step
     columns = {}
     for name in sorted(left.columns):
         taken = merge.attribute(name, source, _owned(firsts, name, roll))
