@@ -12,11 +12,14 @@ from merging_worlds import bits, column, objects
 from actors.core.kernel.codec import encode
 from actors.core.kernel.errors import MergeRefusedError
 from actors.core.kernel.events import Event, order
-from actors.core.kernel.states import Records, State, Table
+from actors.core.kernel.members import Birth, Grant, Turn
+from actors.core.kernel.states import Records, State, Table, decode_state, encode_state
 from actors.core.merging.in_flight import united
 from actors.core.merging.instances import joined, parted
 from actors.core.merging.merges import folded, merged
 from actors.core.merging.schemes import Reference, Scheme
+from actors.core.realms.city import City
+from actors.core.realms.city_people import SLOTS_STEP
 
 COUNT = 10_000
 SCHEME = Scheme(
@@ -171,3 +174,41 @@ def test_laws_of_uniting(base: list[Event] | None, one: list[Event], other: list
         assert done.events == united([other, one], [base], "theirs").events
     if base is None:
         assert set(ids) == {found.event_id for found in (*one, *other)}
+
+
+# -------------------------------------------------------------------------------------------------------------- cities
+
+
+def test_two_lives_of_a_city_make_one_that_lives_on() -> None:
+    """One arrival each, in the same slot; the time, the rumours and the counts are the first's."""
+    scheme = Scheme(
+        identities={"npcs": ("origin", "number")}, first=("chronicle", "rumours"), row_steps={"npcs": SLOTS_STEP}
+    )
+    base = lived(City(BIRTH, npcs=SLOTS_STEP), range(10)).capture()
+    left, right = (lived(arrived(base, number), range(10, 20)).capture() for number in (900, 901))
+    done = merged(base, left, right, "ours", scheme)
+    city = City(BIRTH, npcs=SLOTS_STEP)
+    city.restore(done.accepted())
+    assert city.people.count == SLOTS_STEP + 2
+    assert sorted(city.people.columns["number"][city.people.columns["alive"]].tolist())[-2:] == [900, 901]
+    assert city.people.slots == 2 * SLOTS_STEP
+    assert [(move.object, move.source, move.target) for move in done.moves] == [("0/901", SLOTS_STEP, SLOTS_STEP + 1)]
+    lived(city, range(20, 30))
+
+
+BIRTH = Birth("sol_1", 7, "sol_1")
+
+
+def lived(city: City, local_ticks: range) -> City:
+    """Alone: nobody from elsewhere is heard, and nothing that is said arrives."""
+    for now in local_ticks:
+        grant = Grant(1, "main", now + 1, now + 1, 1, ())
+        city.advance(Turn(BIRTH, city.contract, BIRTH.streams(), grant, now, 0))
+    return city
+
+
+def arrived(base: State, number: int) -> City:
+    city = City(BIRTH, npcs=SLOTS_STEP)
+    city.restore(decode_state(encode_state(base)))
+    city.people.settle({"origin": 0, "number": number, "wealth": 10})
+    return city

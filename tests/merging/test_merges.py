@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from merging_worlds import SCHEME, bits, cells, column, keyed, objects, people, slots
 
+from actors.core.kernel.codec import encode
 from actors.core.kernel.errors import MergeRefusedError
 from actors.core.kernel.states import Records, Section, State, Table
 from actors.core.merging.merges import Merged, folded, merged
@@ -96,6 +97,19 @@ def test_a_value_is_what_its_bits_are() -> None:
     assert str(column(table.accepted(), "t", "level")) == "[-0.0, 1.0]"
 
 
+def test_a_report_is_plain_data_even_where_a_column_is_not() -> None:
+    wide: list[State] = [{"t": Table({"v": np.array([[value, 1.0]])})} for value in (NAN, 1.0, -0.0)]
+    (conflict,) = merged(wide[0], wide[1], wide[2], "ours").conflicts
+    assert (conflict.base, conflict.left) == (["NaN", 1.0], [1.0, 1.0])
+    assert encode(conflict.right) == encode([-0.0, 1.0])
+
+
+def test_a_value_that_became_a_map_on_both_sides_is_one_value() -> None:
+    done = merged(of(a=1), of(a={"x": 1}), of(a={"y": 1}), "theirs")
+    assert objects(done.accepted(), "r") == {"a": {"y": 1}}
+    assert told(done) == ["r[a]: 1 became {'x': 1} on the left and {'y': 1} on the right (right)"]
+
+
 def test_none_is_a_value_and_not_an_absence() -> None:
     done = merged(of(a=None), of(a=None), of(), "fail")
     assert objects(done.accepted(), "r") == {}
@@ -119,6 +133,10 @@ def test_sections_come_and_go_as_objects_do() -> None:
     ]
 
 
+def of_t(**objects: Any) -> State:
+    return {"t": Records(objects)}
+
+
 def test_tables_of_another_form_are_taken_whole() -> None:
     wider: State = {"t": Table({"level": np.array([9.0]), "pair": np.zeros((1, 2), dtype=np.uint8)})}
     base: State = {"t": cells([1.0])}
@@ -128,6 +146,9 @@ def test_tables_of_another_form_are_taken_whole() -> None:
     assert told(done) == [
         "t: 'table of 1 rows' became 'table of 1 rows' on the left and 'table of 1 rows' on the right (right)"
     ]
+    done = merged(base, of_t(a=1), of_t(b=1), "ours")
+    assert bits(done.accepted()) == bits(of_t(a=1))
+    assert len(done.conflicts) == 1
     kinds = merged(None, {"t": Records()}, {"t": cells([])}, "ours")
     assert bits(kinds.accepted()) == bits({"t": Records()})
 
@@ -216,7 +237,46 @@ def test_one_and_the_same_who_came_to_both_is_one() -> None:
     left, right = {"people": slots({0: (7, 1)}, 3)}, {"people": slots({2: (7, 2)}, 3)}
     done = merged(base, left, right, "theirs", SCHEME_OF_PEOPLE)
     assert people(done.accepted()) == {2: (7, 2)}
+    assert [(move.object, move.source, move.target, move.from_right) for move in done.moves] == [("1/7", 0, 2, False)]
     assert told(done) == ["people[1/7].wealth: None became 1 on the left and 2 on the right (right)"]
+
+
+def test_an_identity_is_all_of_its_columns() -> None:
+    base: State = {"people": slots({}, 2)}
+    left, right = ({"people": slots({0: (7, 1)}, 2)} for _ in range(2))
+    right["people"].columns["origin"][0] = 2
+    done = merged(base, left, right, "fail", SCHEME_OF_PEOPLE)
+    assert people(done.accepted()) == {0: (7, 1), 1: (7, 1)}
+    assert column(done.accepted(), "people", "origin") == [1, 2]
+
+
+def test_who_moved_on_one_side_only_has_moved() -> None:
+    base: State = {"people": slots({0: (7, 1)}, 3)}
+    changed, moved = {"people": slots({0: (7, 9)}, 3)}, {"people": slots({2: (7, 1)}, 3)}
+    for sides in ((changed, moved), (moved, changed)):
+        for strategy in STRATEGIES:
+            done = merged(base, *sides, strategy, SCHEME_OF_PEOPLE)  # type: ignore[arg-type]
+            assert people(done.accepted()) == {2: (7, 9)}
+            assert done.moves == ()
+
+
+def test_without_a_base_or_an_identity_two_in_one_slot_are_two() -> None:
+    left, right = {"people": slots({0: (7, 1), 1: (5, 5)}, 2)}, {"people": slots({0: (8, 1), 1: (5, 5)}, 2)}
+    assert people(merged(None, left, right).accepted()) == {0: (7, 1), 1: (5, 5), 2: (8, 1)}
+
+
+def test_without_a_base_rows_of_one_number_are_one() -> None:
+    done = merged(None, {"t": cells([1.0, 2.0])}, {"t": cells([1.0, 3.0, 4.0])}, "theirs")
+    assert column(done.accepted(), "t", "level") == [1.0, 3.0, 4.0]
+    assert told(done) == ["t[1].level: None became 2.0 on the left and 3.0 on the right (right)"]
+
+
+def test_keys_are_compared_by_their_bits() -> None:
+    def keyed_by(*keys: float) -> State:
+        return {"t": Table({"at": np.array(keys), "v": np.ones(len(keys), dtype=np.int8)}, key="at")}
+
+    done = merged(keyed_by(), keyed_by(0.0, NAN), keyed_by(-0.0, NAN, 1.0)).accepted()
+    assert sorted(map(str, column(done, "t", "at"))) == ["-0.0", "0.0", "1.0", "nan"]
 
 
 def test_three_sides_that_add_the_same_add_it_once() -> None:
@@ -314,6 +374,38 @@ def test_a_side_that_refers_to_nobody_is_refused_before_anything() -> None:
     with pytest.raises(MergeRefusedError, match=r"on the left side notes\[x\]\.about refers to row None"):
         merged(fine, world({0: (10, 1)}, notes={"x": {"about": None}}), fine, "ours", SCHEME)
     assert merged(astray, fine, fine, "ours", SCHEME).broken == ()
+
+
+def test_who_has_no_name_is_known_by_whom_they_refer_to_not_by_their_row() -> None:
+    """Bonds stand before people in order of names, and are called after them."""
+    scheme = Scheme(references=(Reference("bonds", "person", "people", nobody=-1),))
+    base, left, right = world({}), world({0: (11, 1)}, bonds=[0]), world({0: (12, 1)}, bonds=[0])
+    state = merged(base, left, right, "fail", scheme).accepted()
+    assert people(state) == {0: (11, 1), 1: (12, 1)}
+    assert column(state, "bonds", "person") == [0, 1]
+
+
+def test_rows_without_a_name_that_refer_to_one_another_are_in_conflict_rather_than_lost() -> None:
+    def ring(*rows: tuple[int, int]) -> State:
+        value, parent = (np.array([row[at] for row in rows], dtype=np.int16) for at in (0, 1))
+        return {"tree": Table({"value": value, "parent": parent})}
+
+    scheme = Scheme(references=(Reference("tree", "parent", "tree", nobody=-1),))
+    left, right = ring((1, -1), (5, 0), (6, 1)), ring((1, -1), (7, 0), (6, 1), (8, 0))
+    done = merged(ring((1, -1)), left, right, "theirs", scheme)
+    assert told(done) == ["tree[2].parent: None became 1 on the left and 1 on the right (right)"]
+    state = done.accepted()
+    assert column(state, "tree", "value") == [1, 7, 6, 8, 5]
+    assert column(state, "tree", "parent") == [-1, 0, 1, 0, 0]
+
+
+def test_what_stands_in_free_slots_of_a_section_that_is_kept_stays() -> None:
+    base, right = world({0: (10, 1)}), world({0: (10, 2)}, {0: 0})
+    right["people"].columns["friend"][3] = 99  # type: ignore[union-attr]
+    left = world({0: (10, 1)}, notes={"a": {}})
+    assert bits({"people": merged(base, left, right, "ours", SCHEME).accepted()["people"]}) == bits(
+        {"people": right["people"]}
+    )
 
 
 def test_conflicts_of_references_tell_what_each_side_has_itself() -> None:

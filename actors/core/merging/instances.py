@@ -31,7 +31,7 @@ def parted(state: State) -> dict[str, dict[str, Section]]:
     """The members of a joined state, by role."""
     found: dict[str, dict[str, Section]] = {}
     for path, section in state.items():
-        role, _, name = path.partition(BETWEEN)
+        role, name = path.split(BETWEEN, 1)
         sections = found.setdefault(role, {})
         if name:
             sections[name] = section

@@ -1,9 +1,9 @@
 """Where the objects of a merged table stand.
 
 A key names an object wherever it stands, so a table that both sides changed is written in order of its keys. Rows without
-free ones among them stay in order: those of the base, then what the winning side has added, then the rest. In a table
-with slots everybody keeps the slot they have if they can: those of the base first, then those of the side that wins conflicts,
-then the others, who take the lowest free slot if theirs is taken. Nobody is lost and nobody stands twice.
+free ones among them stay in order: those of the side that wins conflicts, then what the other has added. In a table with
+slots everybody keeps the slot they have if they can: those of the side that wins conflicts first, then the others, who take the
+lowest free slot if theirs is taken. Nobody is lost and nobody stands twice.
 """
 
 import numpy as np
@@ -22,11 +22,10 @@ def placed_by_key(survives: Mask) -> Indices:
 
 def placed_in_rows(roll: Roll, survives: Mask, right_first: bool) -> Indices:
     """The row of each object, without gaps; `right_first` says whose additions come first."""
-    base, wished, rather = _wishes(roll, right_first)
-    group = np.where(base != NOWHERE, 0, np.where(rather != NOWHERE, 1, 2))
+    wished, rather = _wishes(roll, right_first)
     who = np.flatnonzero(survives)
     span = int(wished.max(initial=NOWHERE)) + 1
-    who = who[np.argsort(group[who] * span + wished[who], kind="stable")]
+    who = who[np.argsort((rather[who] == NOWHERE) * span + wished[who], kind="stable")]
     rows = np.full(len(roll), NOWHERE, dtype=np.int64)
     rows[who] = np.arange(len(who))
     return rows
@@ -34,10 +33,9 @@ def placed_in_rows(roll: Roll, survives: Mask, right_first: bool) -> Indices:
 
 def placed_in_slots(roll: Roll, survives: Mask, right_first: bool, length: int) -> Indices:
     """The slot of each object; `right_first` says who keeps a contested one, `length` how many slots there are."""
-    base, wished, rather = _wishes(roll, right_first)
-    rank = np.where(wished == base, 0, np.where(rather == wished, 1, 2))
+    wished, rather = _wishes(roll, right_first)
     who = np.flatnonzero(survives)
-    who = who[np.argsort(wished[who] * 3 + rank[who], kind="stable")]
+    who = who[np.argsort(wished[who] * 2 + (rather[who] != wished[who]), kind="stable")]
     keeps = np.ones(len(who), dtype=np.bool_)
     keeps[1:] = wished[who[1:]] != wished[who[:-1]]
     rows = np.full(len(roll), NOWHERE, dtype=np.int64)
@@ -49,9 +47,9 @@ def placed_in_slots(roll: Roll, survives: Mask, right_first: bool, length: int) 
     return rows
 
 
-def _wishes(roll: Roll, right_first: bool) -> tuple[Indices, Indices, Indices]:
-    """Of each object: its row in the base, where it would stand, and its row on the side that comes first."""
+def _wishes(roll: Roll, right_first: bool) -> tuple[Indices, Indices]:
+    """Of each object: where it would stand, and its row on the side that comes first."""
     base, left, right = roll.rows
     rather, other = (right, left) if right_first else (left, right)
     moved_by_other = (rather == NOWHERE) | ((other != NOWHERE) & (rather == base))
-    return base, np.where(moved_by_other, other, rather), rather
+    return np.where(moved_by_other, other, rather), rather

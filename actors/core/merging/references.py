@@ -100,10 +100,10 @@ def changed_at(value: Plain, attribute: str, change: Callable[[Plain], Plain]) -
     """`value` with what stands at a dotted path changed, each one of a list; as it is where there is no such path."""
     if not attribute:
         return [change(one) for one in value] if isinstance(value, list) else change(value)
-    key, _, rest = attribute.partition(".")
+    key, *rest = attribute.split(".", 1)
     if not isinstance(value, Mapping) or key not in value:
         return value
-    return {**value, key: changed_at(value[key], rest, change)}
+    return {**value, key: changed_at(value[key], rest[0] if rest else "", change)}
 
 
 def as_rows(

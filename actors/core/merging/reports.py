@@ -46,7 +46,7 @@ class Conflict(msgspec.Struct, frozen=True):
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One object that has another row now, for somebody else has the one it had.
+    """One object that has another row now than on a side: somebody else has that row, or the sides disagree.
 
     Attributes:
         section: the table.
@@ -102,7 +102,14 @@ class ColumnConflicts:
     def _told(self, values: Array | None, row: int) -> Any:
         if row == NOWHERE:
             return None
-        return "present" if values is None else values[row].tolist()
+        return "present" if values is None else _plain(values[row].tolist())
+
+
+def _plain(value: Any) -> Any:
+    """A value as plain data, which has no NaN."""
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value if value == value else "NaN"
 
 
 class Conflicts:

@@ -63,10 +63,9 @@ class Scheme:
         """(object, attribute) of what belongs to the first side in a section; "*" is every object, "" the whole object."""
         found = []
         for path in self.first:
-            name, _, rest = path.partition(".")
+            name, *rest = path.split(".", 2)
             if name == section and rest:
-                object_id, _, attribute = rest.partition(".")
-                found.append((object_id, attribute))
+                found.append((rest[0], rest[1] if len(rest) > 1 else ""))
         return frozenset(found)
 
 
@@ -96,7 +95,7 @@ def check_scheme(scheme: Scheme, sides: Mapping[str, State]) -> None:
                 raise MergeRefusedError(f"reference {reference}: there is no section {name!r} on any side.")
         _check_reference(reference, sides)
     for path in scheme.first:
-        if not any(path.partition(".")[0] in side for side in sides.values()):
+        if not any(path.split(".", 1)[0] in side for side in sides.values()):
             raise MergeRefusedError(f"{path!r} cannot be the first side's: there is no such section on any side.")
 
 

@@ -82,7 +82,8 @@ def merged_table(
     else:
         slots = max(rows_of(table) for table in tables[1:])
         rows = placed_in_slots(roll, survives, right_first, slots)
-        length = max(slots, -(-(int(rows.max(initial=NOWHERE)) + 1) // row_step) * row_step)
+        needed = int(rows.max(initial=NOWHERE)) + 1
+        length = slots if needed <= slots else -(-needed // row_step) * row_step
     columns = {}
     for name in sorted(left.columns):
         taken = merge.attribute(name, source, _owned(firsts, name, roll))
@@ -182,12 +183,14 @@ def _owned(firsts: frozenset[tuple[str, str]], name: str, roll: Roll) -> Mask:
 
 
 def _moves(section: str, roll: Roll, rows: Indices, source: NDArray[np.uint8], step: int) -> list[Move]:
-    """Who stands in another row than on the side they come from, or than on either side if on both."""
-    _, left, right = roll.rows
-    elsewhere = (rows != NOWHERE) & (rows != left) & (rows != right)
+    """Who stands where neither side has them, or where only one has them though the other has moved them, too."""
+    base, left, right = roll.rows
+    there = rows != NOWHERE
+    elsewhere = there & (rows != left) & (rows != right)
+    apart = there & (left != NOWHERE) & (right != NOWHERE) & (left != right) & (left != base) & (right != base)
     found = []
-    for which in np.flatnonzero(elsewhere).tolist():
-        from_right = bool(left[which] == NOWHERE or source[which] == 2)
+    for which in np.flatnonzero(elsewhere | apart).tolist():
+        from_right = bool(left[which] == NOWHERE or rows[which] == left[which] or source[which] == 2)
         row = int(right[which] if from_right else left[which])
         found.append(Move(section, roll.name(which), row, int(rows[which]), from_right, step))
     return found
