@@ -1,8 +1,10 @@
-"""A clock with instances: they go back, are looked at as one, and are taken out whole."""
+"""A clock with instances: they go back, are looked at as one, taken out whole, and merged."""
+
+from collections.abc import Mapping
 
 from actors.core.kernel.commands import ForkGames, Reply, RevertDomain, RevertedMember
 from actors.core.kernel.domains import Cut, cut_digest, encoded_cut
-from actors.core.kernel.errors import CommandRefusedError
+from actors.core.kernel.errors import CommandRefusedError, PackageError
 from actors.core.kernel.instances import PLATFORM_ROLES, instance_id
 from actors.core.kernel.states import decode_state
 from actors.core.merging.cuts import merged_cuts, nearest_common
@@ -65,13 +67,77 @@ class InstanceClock(TreeClock):
 
     # ----------------------------------------------------------------------------------------------------- as one
 
-    def cut_of(self, fork: int) -> Cut:
-        """What the members of a closed domain are at this boundary, for others to be made from.
+    def cut_of(self, fork: int, control_tick: int = -1, snapshot: str = "", past: bool = False) -> Cut:
+        """What the members of a closed domain are at this boundary, or were at one that has been, for others to be made from.
+
+        Args:
+            fork: the number of the domain.
+            control_tick: as they were after this control tick of the present history, before its commands.
+            snapshot: or as they were there.
+            past: whether one of these is meant.
 
         Raises:
-            CommandRefusedError: there is no such domain, or somebody in it cannot be copied now.
+            CommandRefusedError: there is, or was, no such domain, or somebody in it cannot be copied.
         """
-        return self._at_boundary(lambda: self._cut(fork))
+        return self._at_boundary(lambda: self._past_cut(fork, control_tick, snapshot) if past else self._cut(fork))
+
+    def _past_cut(self, fork: int, control_tick: int, snapshot: str) -> Cut:
+        self._check_whole()
+        with self._as_it_was(f"fork {fork}", control_tick, snapshot) as (tick, lived):
+            if not (members := lived.members_of(fork)):
+                raise CommandRefusedError(f"there was no fork {fork!r} after control tick {tick}.")
+            return lived.cut(tuple(members))
+
+    def factories(self) -> list[str]:
+        """By what the realms are made that live here, in order."""
+
+        def made_by() -> list[str]:
+            games = self._sequencer.games.values()
+            return sorted({one.registration.spec.factory for one in games if one.registration is not None})
+
+        return self._at_boundary(made_by)
+
+    def send_down(
+        self,
+        fork: int,
+        states: Mapping[str, tuple[int, bytes]],
+        digest: str,
+        control_tick: int,
+        command_id: str = "",
+        principal: Principal = "",
+    ) -> Reply:
+        """Lets the members of a closed domain be what an outer layer says.
+
+        Args:
+            fork: the number of the domain.
+            states: local time and encoded state, by member.
+            digest: what its digest by roles must be now; "" if it may have moved on, and what is under way is then dropped.
+            control_tick: after which it was taken out, for the record.
+            command_id: the caller's name for this; asked again under the same name, it is not done again.
+            principal: who asks, for the audit log.
+
+        Raises:
+            PackageError: it has moved on.
+        """
+        asked = Asked(principal, "send_down", str(fork), command_id)
+        return self._audited(asked, lambda: self._send_down(fork, states, digest, control_tick, asked))
+
+    def _send_down(
+        self, fork: int, states: Mapping[str, tuple[int, bytes]], digest: str, control_tick: int, asked: Asked
+    ) -> Reply:
+        self._check_whole()
+        if (known := self._sequencer.replies.get(asked.command_id)) is not None:
+            return known
+        cut = self._cut(fork)
+        if digest and cut_digest(cut).hex() != digest:
+            ticks = ", ".join(f"{one.role} at local tick {one.checkpoint.local_tick}" for one in cut.origins)
+            raise PackageError(
+                f"{instance_id(fork)} has moved on since it was taken out after control tick {control_tick}: it is at "
+                f"control tick {cut.control_tick} now, {ticks}. Use force to let it go back nevertheless."
+            )
+        members = {member_id: RevertedMember(*one) for member_id, one in states.items()}
+        command = RevertDomain(fork, control_tick, members, keeps_mail=bool(digest))
+        return self._carry_out(command, asked.command_id, asked.principal)
 
     def _cut(self, fork: int) -> Cut:
         self._check_whole()

@@ -10,7 +10,6 @@ from actors.clock_messages import FAST, Metrics, Pace, Status
 from actors.core.kernel.errors import CommandRefusedError, EngineError, SettingsError
 from orchestration.arguments import checked
 from orchestration.engines import Ticket
-from orchestration.god_mode import GodMode
 from orchestration.openings import (
     check_engine,
     checked_folder,
@@ -20,6 +19,7 @@ from orchestration.openings import (
     opened_engine,
     paranoid_lane,
 )
+from orchestration.outer_layers import OuterLayers
 
 if TYPE_CHECKING:
     from actors.paranoid_lanes import ParanoidLane
@@ -28,7 +28,7 @@ WATCH_INTERVAL_S = 0.1
 """How often a run under way is looked at for progress."""
 
 
-class Multiverse(GodMode):
+class Multiverse(OuterLayers):
     """Many realms under one master clock.
 
     It is opened with or without history (below), or found again (`attach`); it runs for so many control ticks (`run`,
@@ -53,6 +53,9 @@ class Multiverse(GodMode):
 
     God mode (`GodMode`): one typed entry for all that a god may ask for (`god_mode_command`), possession (`possess`), and
     emergencies (`emergency_override`, `resume`).
+
+    Outer layers (`OuterLayers`): into a package and back (`export_to_outer_layer`, `export_multiverse`,
+    `import_from_outer_layer`, `send_back_down`).
 
     Args:
         seed: from which every draw follows.
@@ -150,7 +153,7 @@ class Multiverse(GodMode):
         checked_principal(principal)
         engine = RayEngine.found(checked(str, name, "name"), address)
         mv = cls.__new__(cls)
-        GodMode.__init__(mv, engine, name, None, (), checked_principal(principal))
+        OuterLayers.__init__(mv, engine, name, None, (), checked_principal(principal))
         mv._doubling = None
         return mv
 

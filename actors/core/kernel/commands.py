@@ -222,12 +222,14 @@ class RevertDomain(msgspec.Struct, frozen=True, tag=True):
         boundary_tick: the control tick after which they were so.
         members: what each was, by id: all that are in it.
         entangled: ids of the events that have crossed its wall since, in order.
+        keeps_mail: whether what is under way in it stays under way.
     """
 
     fork: int
     boundary_tick: int
     members: dict[str, RevertedMember]
     entangled: tuple[str, ...] = ()
+    keeps_mail: bool = False
 
 
 class LinkInstances(msgspec.Struct, frozen=True, tag=True):

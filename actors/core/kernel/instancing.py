@@ -33,7 +33,7 @@ from actors.core.kernel.instances import (
 )
 from actors.core.kernel.members import Birth
 from actors.core.kernel.messages import Embodied
-from actors.core.kernel.modifications import BECOME, MODIFY, TRY
+from actors.core.kernel.modifications import BECOME, MODIFY, TRY, TRY_TO_BECOME
 from actors.core.kernel.standstills import UNSTARTED, UNTIL_LIFTED, with_cause, without_cause
 
 PLATFORM = "platform"
@@ -252,15 +252,16 @@ class Instancing(Forking):
         for member_id in sorted(command.members):
             self._commandable(member_id, MODIFY)
         self._journal(command)
-        became = yield from self._command_rounds(
-            {
-                member_id: (BECOME, encode({"document": one.document, "local_tick": one.local_tick}))
-                for member_id, one in command.members.items()
-            }
-        )
+        then = {
+            member_id: encode({"document": one.document, "local_tick": one.local_tick})
+            for member_id, one in command.members.items()
+        }
+        yield from self._command_rounds({member_id: (TRY_TO_BECOME, was) for member_id, was in then.items()})
+        became = yield from self._command_rounds({member_id: (BECOME, was) for member_id, was in then.items()})
         post, dropped = self.posts[command.fork], []
         for role, member_id in sorted(domain.members.items()):
-            dropped += post.withdraw(role, f"{instance_id(command.fork)} went back in time", self.control_tick)
+            if not command.keeps_mail:
+                dropped += post.withdraw(role, f"{instance_id(command.fork)} went back in time", self.control_tick)
             self._release(member_id)
         return {
             "fork": command.fork,

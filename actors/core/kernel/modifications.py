@@ -23,6 +23,8 @@ TRY = "@try"
 """The verb that finds out whether a modification would be refused."""
 BECOME = "@become"
 """The verb with which the clock alone lets a member be what it was."""
+TRY_TO_BECOME = "@try_to_become"
+"""The verb that finds out whether it could."""
 ALL = "*"
 NAMES_SHOWN = 12
 PLACE_DIGITS_MAX = 12

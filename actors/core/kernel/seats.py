@@ -34,7 +34,7 @@ from actors.core.kernel.members import (
     View,
 )
 from actors.core.kernel.messages import Advance, Answer, Checkpoint, Stand, answered_as
-from actors.core.kernel.modifications import BECOME, MODIFY, TRY, modified
+from actors.core.kernel.modifications import BECOME, MODIFY, TRY, TRY_TO_BECOME, modified
 from actors.core.kernel.states import State, Touched, checked_state, decode_state, encode_state
 from actors.core.kernel.views import measures_view
 
@@ -289,8 +289,9 @@ class Seat:
             if command.verb in (MODIFY, TRY):
                 tries = command.verb == TRY
                 value = encode(self._modify(turn, decode(command.payload), tries=tries))
-            elif command.verb == BECOME:
-                value = encode(self._become(turn, decode(command.payload)))
+            elif command.verb in (BECOME, TRY_TO_BECOME):
+                tries = command.verb == TRY_TO_BECOME
+                value = encode(self._become(turn, decode(command.payload), tries=tries))
             elif command.verb not in self.contract.commands:
                 raise CommandRefusedError(
                     f"{self._birth.member_id} has no command {command.verb!r}; it has {sorted(self.contract.commands)}."
@@ -325,9 +326,15 @@ class Seat:
         self._replace(turn, decode_state(encode_state(state)), tries=tries)
         return {"changed": count}
 
-    def _become(self, turn: Turn, past: Mapping[str, Plain]) -> Plain:
-        """Lets the member be what it was: its state, and its own time."""
-        self._replace(turn, decode_state(past["document"]))
+    def _become(self, turn: Turn, past: Mapping[str, Plain], *, tries: bool) -> Plain:
+        """Lets the member be what it was: its state, and its own time. One that only tries leaves it as it is."""
+        try:
+            state = decode_state(past["document"])
+        except (ValueError, TypeError, AttributeError) as error:
+            raise CommandRefusedError(f"what {self._birth.member_id} was cannot be read: {told(error)}.") from None
+        self._replace(turn, state, tries=tries)
+        if tries:
+            return {"local_tick": self._local_tick}
         self._local_tick = past["local_tick"]
         return {"local_tick": self._local_tick}
 

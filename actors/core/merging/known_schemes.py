@@ -6,8 +6,7 @@ from actors.core.merging.schemes import Scheme
 
 SCHEMES: Mapping[str, Scheme] = {
     "actors.core.realms.city:City": Scheme(
-        identities={"npcs": ("origin", "number")},
-        first=("chronicle.now", "chronicle.feast_day", "chronicle.spoken", "chronicle.origins"),
+        identities={"npcs": ("origin", "number")}, row_steps={"npcs": 64}, first=("chronicle", "rumours")
     ),
 }
 """A factory that is not among them has nothing to be told: its objects are known by key, by row or by id."""

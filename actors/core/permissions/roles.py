@@ -24,7 +24,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     ANYTHING: (
         *("FREEZE_TIME", "UNFREEZE_TIME", "CLONE_INSTANCE", "MERGE_INSTANCES", "REALITY_FORK", "AGENT_POSSESSION"),
         *("TIMELINE_REVERT", "CROSS_INSTANCE_COMMUNICATION", "PUPPET_MASTER_INTERVENTION"),
-        *("Freeze", "Unfreeze", "ModifyMembers", "RevertDomain", "LinkInstances", "ChangeRole"),
+        *("Freeze", "Unfreeze", "ModifyMembers", "RevertDomain", "send_down", "LinkInstances", "ChangeRole"),
         *("revert", "RevertGame", "modify", "send_emergency_override", "grant_role", "revoke_role", "revoke_all_roles"),
     ),
 }
