@@ -229,6 +229,11 @@ def remembering(agent: Agent, now: int, kind: str, about: str) -> tuple[Memory, 
     return (*agent.memory[1 - MEMORIES_MAX :], Memory(now, kind, about))
 
 
-def bounded(value: float, most: float = 1.0) -> float:
-    """The value, brought into 0 … `most`."""
-    return min(max(value, 0.0), most)
+def moved(value: float, by: float, most: float = 1.0) -> float:
+    """A value within 0 … `most`, moved up by a share of what it lacks, or down by a share of what it has.
+
+    So many small pushes never drive it to the bound for good.
+    """
+    share = by / most
+    after = value + share * ((most - value) if share > 0.0 else value)
+    return min(max(after, 0.0), most)

@@ -29,16 +29,27 @@ WEATHER_PERCENTS: Final[Mapping[str, Mapping[str, int]]] = {
 }
 """Phase of the weather to what it multiplies the weight of actions by, in percent."""
 
+OFFICE_PERCENTS: Final[Mapping[str, Mapping[str, int]]] = {
+    "governor": {"reflect": 150, "propose": 0},
+    "orchestrator": {"propose": 500},
+    "business": {"pursue": 300, "propose": 0},
+}
+"""Template to what its office multiplies the weight of actions by, in percent."""
+
 WEATHER_MOODS: Final[Mapping[str, float]] = {
-    "calm-bloom": 0.01,
-    "echo-storm": -0.01,
-    "trust-surge": 0.02,
+    "calm-bloom": 0.03,
+    "echo-storm": -0.06,
+    "trust-surge": 0.06,
     "drift-wave": 0.0,
-    "chaos-bloom": -0.02,
+    "chaos-bloom": -0.12,
 }
 """What a phase at full intensity adds to everybody's mood in `AGEING_TICKS`."""
 
 AGEING_TICKS = 10
+RELAXING = 0.1
+"""How much of the way back to where it rests a mood goes in that time, about."""
+MOOD_AT_REST, MOOD_OF_CALM = 0.25, 0.5
+"""Where a mood rests at no calm, and how much higher at full."""
 CHILD_PERCENT = 25
 """How often what an agent proposes is a child, in percent, if it may have one."""
 
@@ -55,6 +66,8 @@ def live(society: Society, streams: Streams, agent_id: str, now: int) -> None:
     if not stirs(agent.personality, draw & 0xFFFF):
         return
     percents = dict(WEATHER_PERCENTS[society.vitals.weather])
+    for action, percent in OFFICE_PERCENTS.get(agent.template, {}).items():
+        percents[action] = percents.get(action, 100) * percent // 100
     if agent.energy < TIRED_BELOW:
         percents["rest"] = percents.get("rest", 100) * TIRED_PERCENT // 100
     loop = next((one for one in society.loops.parts.values() if one.state == "running"), None)
@@ -116,7 +129,8 @@ def age(society: Society, now: int) -> None:
     lift = WEATHER_MOODS[vitals.weather] * vitals.intensity
     for agent_id in society.in_order():
         agent = society.agents[agent_id]
-        society.touch(agent_id, mood=(0.5 - agent.mood) * 0.02 + lift, aura=-0.6, entropy=-0.01)
+        at_rest = MOOD_AT_REST + MOOD_OF_CALM * agent.personality.calm
+        society.touch(agent_id, mood=(at_rest - agent.mood) * RELAXING + lift, aura=-2.5, entropy=-0.02, resonance=-0.004)
         if agent.state == "suspended" and agent.energy >= WAKING_ENERGY:
             society.agents.change(agent_id, state="ready")
         elif agent.decides and agent.curses >= CURSES_TO_ERROR:

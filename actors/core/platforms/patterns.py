@@ -54,7 +54,7 @@ class Threshold(msgspec.Struct, frozen=True):
 PATTERNS: Final[Mapping[PatternKind, Threshold]] = {
     "harmony": Threshold("mood and compliance are high", 0.7),
     "storm": Threshold("echo-storm or chaos-bloom at high intensity", 0.5),
-    "emergence": Threshold("agents of later generations are many", 0.25),
+    "emergence": Threshold("grandchildren are many", 0.5),
     "convergence": Threshold("all moods are near each other", 0.75),
 }
 
@@ -72,7 +72,7 @@ def strengths(vibes: Vibes, generations: list[int]) -> dict[PatternKind, float]:
         generations: of all living agents.
     """
     stormy = vibes.phase in ("echo-storm", "chaos-bloom")
-    later = sum(generation > 0 for generation in generations)
+    later = sum(generation > 1 for generation in generations)
     return {
         "harmony": vibes.harmony,
         "storm": vibes.intensity if stormy else 0.0,

@@ -53,7 +53,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "speak": Action("sends an echo to Surface", 1, 2, {"empathy": 6}),
     "create": Action("gains aura, entropy and resonance", 3, 1, {"creativity": 8}),
     "help": Action("lifts a curse or the mood of another", 2, 1, {"empathy": 4, "discipline": 2}),
-    "propose": Action("proposes a ritual", 2, 0, {"ambition": 3, "creativity": 1}),
+    "propose": Action("proposes a ritual", 2, 0, {"ambition": 1, "creativity": 1}),
     "pursue": Action("goes after a goal of its own", 2, 0, {"ambition": 6, "discipline": 2}),
 }
 IDLE: Final = "wait"

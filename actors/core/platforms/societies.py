@@ -12,14 +12,15 @@ from actors.core.platforms import governors
 from actors.core.platforms.agents import (
     AGENT_ENERGY_MAX,
     AGENTS_MAX,
+    AURA_MAX,
     BIRTH_ENERGY,
     CAL_RIVEN,
     FADING_TICKS,
     TEMPLATES,
     Agent,
     born,
-    bounded,
     inherited,
+    moved,
     remembering,
 )
 from actors.core.platforms.exports import EXPORTS_MAX, Reflection
@@ -251,14 +252,14 @@ class Society:
     def touch(
         self, agent_id: str, *, mood: float = 0.0, aura: float = 0.0, entropy: float = 0.0, resonance: float = 0.0
     ) -> None:
-        """Adds to what an agent is like, within bounds."""
+        """Moves what an agent is like, the less the nearer it is to the bound."""
         agent = self.agents[agent_id]
         self.agents.change(
             agent_id,
-            mood=bounded(agent.mood + mood),
-            aura=bounded(agent.aura + aura, 100.0),
-            entropy=bounded(agent.entropy + entropy),
-            resonance=bounded(agent.resonance + resonance),
+            mood=moved(agent.mood, mood),
+            aura=moved(agent.aura, aura, AURA_MAX),
+            entropy=moved(agent.entropy, entropy),
+            resonance=moved(agent.resonance, resonance),
         )
 
     def remember(self, agent_id: str, now: int, kind: str, about: str) -> None:

@@ -13,7 +13,7 @@ from actors.core.platforms.schemas import ID_CHARACTERS_MAX, Id, Part, Unit, Who
 
 WEAVING_TICKS = 10
 THREADS_MAX = 32
-SILENT_TICKS = 150
+SILENT_TICKS = 80
 AURA_LOW, ENTROPY_LOW = 30.0, 0.3
 
 NeedName = Literal["cursed", "silent", "dim", "still"]
