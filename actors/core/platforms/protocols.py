@@ -148,13 +148,13 @@ class ProtocolPlatform(Platform):
 
     @on(messages.FOUNDED)
     def take_contract(self, turn: Turn, event: Event) -> None:
-        """A contract that follows from what happened in Runtime; its first party signs by that."""
+        """A contract that follows from what happened in Runtime; its parties have signed by taking part."""
         told = self.heard(event, messages.Founded, (bridges.RUNTIME,))
         if told is None:
             return
         contract_id = self._make(told.kind, told.parties, told.terms, "", turn.now)
-        if told.kind != contracts.ETERNAL:
-            self._sign(contract_id, told.parties[0])
+        for party in told.parties if told.kind != contracts.ETERNAL else ():
+            self._sign(contract_id, party)
 
     @on(messages.PATTERN)
     def hear_pattern(self, turn: Turn, event: Event) -> None:

@@ -223,7 +223,8 @@ class Society:
                 taken(self.agents, agent_id, lease_id, lease.principal)
         self.remember(parent_id, now, "child", agent_id)
         self.chronicle(now, "birth", agent_id)
-        self.contracts.append(Founded("consciousness", (CAL_RIVEN, agent_id), f"{agent_id} is born a {template}"))
+        parties = (CAL_RIVEN, agent_id) if agent_id != CAL_RIVEN else (CAL_RIVEN,)
+        self.contracts.append(Founded("consciousness", parties, f"{agent_id} is born a {template}"))
         return self.agents[agent_id]
 
     def end(self, agent_id: str, now: int) -> None:
