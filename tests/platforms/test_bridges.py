@@ -137,7 +137,9 @@ def test_a_broadcast_reaches_all_one_may_talk_to():
     heard = []
     for _ in range(60):
         society.tick()
-        heard += [target for target, inbox in society.inboxes.items() for event in inbox if event.event_type == "pattern"]
+        heard += [
+            target for target, inbox in society.inboxes.items() for event in inbox if event.event_type == "pattern"
+        ]
     assert heard
     assert {target: heard.count(target) for target in heard} == dict.fromkeys(routes_from(MIRROR), len(heard) // 3)
 

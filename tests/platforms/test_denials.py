@@ -42,7 +42,10 @@ def test_a_command_cannot_bear_a_fourth_generation(society):
 
 def test_an_ephemeral_or_mirror_child_is_denied_as_well(society):
     for template in ("ephemeral", "mirror", "sovereign"):
-        assert society.refusal("runtime", "spawn_agent", template=template, parent="child_3").error_code == "governor_denied"
+        assert (
+            society.refusal("runtime", "spawn_agent", template=template, parent="child_3").error_code
+            == "governor_denied"
+        )
 
 
 def test_a_god_s_ritual_cannot(society):
@@ -65,7 +68,9 @@ def test_it_holds_while_cal_riven_himself_is_possessed(society):
 def test_whispers_do_not_bring_it_about(society):
     """Everybody is told to bear children, and wants to; the line still ends."""
     society.ask("runtime", "whisper", sender="ann", text="birth birth birth")
-    society.modify("runtime", {"agents.child_3.personality.ambition": 1.0, "agents.child_3.personality.creativity": 1.0})
+    society.modify(
+        "runtime", {"agents.child_3.personality.ambition": 1.0, "agents.child_3.personality.creativity": 1.0}
+    )
     society.ask("runtime", "start_autonomous")
     society.run(1_500)
     assert society.vitals()["governor_denials"] > 0
@@ -143,9 +148,7 @@ def test_no_state_without_a_mirror_agent_that_was_born_is_taken(society):
 
 def test_a_mirror_agent_cannot_be_called_something_else_first(society):
     assert "Cal Riven" in society.refused_change("runtime", {"agents.glass.template": "basic"})
-    assert "Cal Riven" in society.refused_change(
-        "runtime", {"agents.glass.template": "basic", "vitals.now.mirrors": 0}
-    )
+    assert "Cal Riven" in society.refused_change("runtime", {"agents.glass.template": "basic", "vitals.now.mirrors": 0})
     assert "mirror agents" in refused_state(society, "glass", template="basic")
 
 

@@ -32,7 +32,7 @@ def test_another_seed_lives_another_one():
 
 
 def test_members_made_again_from_their_state_live_on_as_if_nothing_had_been():
-    assert busy(Society(3), reborn_every=7) == busy(Society(3))
+    assert busy(Society(3), reborn_every=1) == busy(Society(3))
 
 
 def test_the_local_engine_gives_the_same_digests_twice():

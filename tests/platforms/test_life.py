@@ -1,5 +1,6 @@
 """An instance left alone is a small society that one can watch."""
 
+from itertools import pairwise
 from statistics import mean, stdev
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_the_weather_is_no_clockwork(life):
     assert all(0.1 <= intensity <= 1.0 for intensity in life["intensity"])
     assert max(life["intensity"]) - min(life["intensity"]) > 0.5
     turns = [phase for phase, before in zip(life["phase"][1:], life["phase"], strict=False) if phase != before]
-    followers = {(one, other) for one, other in zip(turns, turns[1:], strict=False)}
+    followers = set(pairwise(turns))
     assert len(followers) > 10, "a phase has more than one that may follow"
 
 

@@ -114,7 +114,12 @@ def test_what_no_platform_can_be_in_is_refused_with_its_place(grown, role, secti
 
 @pytest.mark.parametrize(
     ("role", "section", "object_id"),
-    [("surface", "weather", "then"), ("runtime", "vitals", "then"), ("mirror", "vibes", "then"), ("protocol", "compliance", "then")],
+    [
+        ("surface", "weather", "then"),
+        ("runtime", "vitals", "then"),
+        ("mirror", "vibes", "then"),
+        ("protocol", "compliance", "then"),
+    ],
 )
 def test_a_section_of_one_has_just_that_one(grown, role, section, object_id):
     state = dict(grown.state(role))

@@ -12,9 +12,7 @@ def society() -> Society:
 
 
 def possess(society: Society, agent_id: str = "arty", ticks: int = 100, lease: str = "l1"):
-    return society.ask(
-        "runtime", "possess", agent_id=agent_id, lease_ticks=ticks, lease_id=lease, principal="ann"
-    )
+    return society.ask("runtime", "possess", agent_id=agent_id, lease_ticks=ticks, lease_id=lease, principal="ann")
 
 
 def acts(society: Society) -> int:

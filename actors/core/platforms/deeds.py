@@ -130,7 +130,9 @@ def age(society: Society, now: int) -> None:
     for agent_id in society.in_order():
         agent = society.agents[agent_id]
         at_rest = MOOD_AT_REST + MOOD_OF_CALM * agent.personality.calm
-        society.touch(agent_id, mood=(at_rest - agent.mood) * RELAXING + lift, aura=-2.5, entropy=-0.02, resonance=-0.004)
+        society.touch(
+            agent_id, mood=(at_rest - agent.mood) * RELAXING + lift, aura=-2.5, entropy=-0.02, resonance=-0.004
+        )
         if agent.state == "suspended" and agent.energy >= WAKING_ENERGY:
             society.agents.change(agent_id, state="ready")
         elif agent.decides and agent.curses >= CURSES_TO_ERROR:

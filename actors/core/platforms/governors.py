@@ -58,7 +58,9 @@ def check_society(agents: Mapping[str, Agent], mirrors: int, initialized: bool) 
     """
     if not initialized:
         if agents:
-            raise ValueError(f"vitals.now.initialized: a society that has not begun has no agents, not {sorted(agents)}")
+            raise ValueError(
+                f"vitals.now.initialized: a society that has not begun has no agents, not {sorted(agents)}"
+            )
         return
     if CAL_RIVEN not in agents:
         raise ValueError("cal_riven is missing: a society that has begun has its governor")
@@ -74,7 +76,9 @@ def check_society(agents: Mapping[str, Agent], mirrors: int, initialized: bool) 
         _check_line(agent_id, agent, agents)
     found = sum(agent.template == "mirror" for agent in agents.values())
     if found != mirrors:
-        raise ValueError(f"vitals.now.mirrors: there are {found} mirror agents of {mirrors} born; Cal Riven denies ending one")
+        raise ValueError(
+            f"vitals.now.mirrors: there are {found} mirror agents of {mirrors} born; Cal Riven denies ending one"
+        )
 
 
 def _check_line(agent_id: str, agent: Agent, agents: Mapping[str, Agent]) -> None:

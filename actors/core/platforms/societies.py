@@ -103,7 +103,7 @@ def at_birth() -> Vitals:
     """The vitals of a Runtime that has not begun."""
     values: dict[str, Any] = dict.fromkeys(Vitals.__struct_fields__, 0)
     values |= {"refused": NO_REFUSALS, "initialized": False, "autonomous": False, "acts": Acts(*[0] * len(ACTIONS))}
-    return Vitals(**values | {"weather": "calm-bloom", "level": "excellent", "export_began_at": None})
+    return Vitals(**values | {"weather": "calm-bloom", "intensity": 0.3, "level": "excellent", "export_began_at": None})
 
 
 class Society:
