@@ -144,6 +144,28 @@ def test_a_broadcast_reaches_all_one_may_talk_to():
     assert {target: heard.count(target) for target in heard} == dict.fromkeys(routes_from(MIRROR), len(heard) // 3)
 
 
+def test_a_platform_cannot_say_what_the_table_does_not_allow():
+    """On whatever way it is asked to: the check stands where things are said."""
+    said: list[str] = []
+
+    class Loud:
+        def send(self, target: str, *rest: object) -> None:
+            said.append(target)
+
+    society = Society(2, start=False)
+    for source, member in society.members.items():
+        for target in ROLES:
+            if may_talk(source, target):
+                member.say(Loud(), target, "fetch", {})  # type: ignore[arg-type]
+            else:
+                before = len(said)
+                with pytest.raises(BridgeDeniedError):
+                    member.say(Loud(), target, "fetch", {})  # type: ignore[arg-type]
+                assert len(said) == before
+    with pytest.raises(BridgeDeniedError, match="protocol may not talk to surface"):
+        society.members[RUNTIME].begin_cascade(Loud(), "c", [(PROTOCOL, "compliance"), (SURFACE, "weather")])  # type: ignore[arg-type]
+
+
 def test_every_platform_is_known_by_its_role():
     society = Society(2, start=False)
     for role, member in society.members.items():

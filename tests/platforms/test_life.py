@@ -34,6 +34,7 @@ def life() -> dict[str, Any]:
         seen["aborted"].append(vitals["aborted"])
         check_bounds(society, vitals)
         if k % 50 == 0:
+            society.reborn()
             for role in ROLES:
                 bytes_max[role] = max(bytes_max[role], len(society.seats[role].capture()))
     return seen | {"society": society, "bytes_max": bytes_max}

@@ -7,7 +7,7 @@ from actors.core.platforms import ritual_engines
 from actors.core.platforms.agents import TIERS
 from actors.core.platforms.messages import Founded, ValidationRequest
 from actors.core.platforms.rituals import APPROVAL_TICKS_MAX
-from actors.core.platforms.schemas import numbered
+from actors.core.platforms.schemas import WHOLE_MAX, numbered
 from actors.core.platforms.societies import Society
 
 PROGRESS, PROGRESS_OF_RISK = 0.02, 0.06
@@ -59,7 +59,7 @@ def _gain(society: Society, agent_id: str, risk: float, now: int) -> None:
     if progress < 1.0:
         society.agents.change(agent_id, business=msgspec.structs.replace(business, progress=progress))
         return
-    further = msgspec.structs.replace(business, progress=0.0, goals=business.goals + 1)
+    further = msgspec.structs.replace(business, progress=0.0, goals=min(business.goals + 1, WHOLE_MAX))
     society.agents.change(agent_id, business=further)
     society.remember(agent_id, now, "goal", f"goal {business.goals + 1}")
     society.contracts.append(Founded("binding", (agent_id,), f"goal {business.goals + 1} is reached"))

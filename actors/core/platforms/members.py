@@ -15,6 +15,7 @@ from actors.core.kernel.events import Event
 from actors.core.kernel.members import Birth, Turn, View
 from actors.core.kernel.states import State
 from actors.core.platforms import bridges
+from actors.core.platforms.fixed_parts import Fixed, check_fixed
 from actors.core.platforms.schemas import NOW, Id, Line, Part, Shelf, Whole
 from actors.core.platforms.views import PlatformView, Questions
 from actors.core.realms.tick_engines import Realm, on
@@ -70,6 +71,7 @@ class Platform(Realm):
     Class attributes:
         role: its id within its instance.
         questions: what its view answers.
+        fixed: section to the attributes that no modification may change.
         answers: what it tells over the bridge, each the name of a method without arguments.
 
     A subclass sets `shelves` and has a shelf `vitals` with one object, whose attributes include `now` and `refused`.
@@ -77,6 +79,7 @@ class Platform(Realm):
 
     role: ClassVar[str]
     questions: ClassVar[Questions]
+    fixed: ClassVar[Fixed]
     answers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, birth: Birth) -> None:
@@ -253,6 +256,14 @@ class Platform(Realm):
             for shelf, parts in zip(self.shelves, before, strict=True):
                 shelf.parts = parts
             raise
+
+    def check_changes(self, changes: Mapping[str, Plain]) -> None:
+        """Refuses modifications of what is fixed for ever.
+
+        Raises:
+            CommandRefusedError: one of the paths leads there.
+        """
+        check_fixed(changes, self.shelves, self.fixed)
 
     def check(self) -> None:
         """Whether what stands in the shelves fits together.

@@ -14,6 +14,7 @@ from actors.core.kernel.codec import encode
 from actors.core.kernel.events import Event
 from actors.core.kernel.members import Birth, Turn
 from actors.core.platforms import bridges, messages, patterns
+from actors.core.platforms.fixed_parts import Fixed
 from actors.core.platforms.members import BRIDGE_EVENTS, NO_REFUSALS, Platform, Refusals
 from actors.core.platforms.messages import (
     ItemKind,
@@ -89,6 +90,7 @@ class MirrorPlatform(Platform):
     kind = "mirror"
     role = bridges.MIRROR
     emits = BRIDGE_EVENTS | {messages.LOOP_SEED, messages.PATTERN}
+    fixed: ClassVar[Fixed] = {"vitals": Vitals.__struct_fields__}
     questions: ClassVar[Questions] = {
         "observations": ("observations", ""),
         "observation": ("observations", "platform"),

@@ -10,6 +10,7 @@ from actors.core.kernel.errors import CallerError, CommandRefusedError
 from actors.core.kernel.events import Event
 from actors.core.kernel.members import Birth, Turn
 from actors.core.platforms import bridges, contracts, messages, rules
+from actors.core.platforms.fixed_parts import Fixed
 from actors.core.platforms.members import BRIDGE_EVENTS, NO_REFUSALS, Platform, Refusals
 from actors.core.platforms.messages import ItemKind, ProtocolObservation, Validated, ValidationRequest, ValidationSeen
 from actors.core.platforms.schemas import NOW, Id, Line, Part, Shelf, Whole
@@ -68,6 +69,7 @@ class ProtocolPlatform(Platform):
     kind = "protocol"
     role = bridges.PROTOCOL
     emits = BRIDGE_EVENTS | {bridges.OBSERVATION, messages.VALIDATED}
+    fixed: ClassVar[Fixed] = {"vitals": Vitals.__struct_fields__}
     questions: ClassVar[Questions] = {
         "rules": ("rules", ""),
         "validations": ("validations", ""),
@@ -237,11 +239,8 @@ class ProtocolPlatform(Platform):
         return msgspec.to_builtins(self.compliance[NOW])
 
     def check_changes(self, changes: Mapping[str, Plain]) -> None:
-        """Refuses modifications of an eternal contract.
-
-        Raises:
-            CommandRefusedError: one of the paths leads into one.
-        """
+        """See `Platform`. An eternal contract is fixed as a whole."""
+        super().check_changes(changes)
         for path in sorted(changes):
             section, _, rest = path.partition(".")
             one = rest.partition(".")[0]

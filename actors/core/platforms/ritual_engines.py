@@ -142,7 +142,7 @@ def _pass(society: Society, streams: Streams, ritual_id: str, now: int) -> None:
         if phase.critical:
             end(society, ritual_id, "aborted", f"its phase {ritual.phase} failed", now)
             return
-        ritual = society.rituals.change(ritual_id, flaws=ritual.flaws + 1)
+        ritual = society.rituals.change(ritual_id, flaws=min(ritual.flaws + 1, len(PHASES)))
     if phase.after:
         society.rituals.change(ritual_id, phase=phase.after, phase_until=now + PHASES[phase.after].ticks)
         return

@@ -15,7 +15,6 @@ from actors.core.kernel.members import Birth, Turn
 from actors.core.kernel.streams import entity_number
 from actors.core.platforms import bridges, daemons, deeds, governors, messages, possessions, ritual_engines, whispers
 from actors.core.platforms.agents import BIRTH_ENERGY, BUILT_IN, TEMPLATES
-from actors.core.platforms.fixed_parts import check_fixed
 from actors.core.platforms.members import Platform
 from actors.core.platforms.messages import Founded, RitualTrace, ValidationRequest
 from actors.core.platforms.personalities import changed
@@ -44,14 +43,6 @@ class RuntimeCommands(Platform):
                 raise SettingsError(f"{name} must be a whole number from 1 to 1000000, not {value!r}.")
         self.whisper_gap_local_ticks = whisper_gap_local_ticks
         self.loop_local_ticks = loop_local_ticks
-
-    def check_changes(self, changes: Mapping[str, Plain]) -> None:
-        """Refuses modifications of what is fixed for ever: descent, templates, mirrors born, seals and reflections.
-
-        Raises:
-            CommandRefusedError: one of the paths leads there.
-        """
-        check_fixed(changes, self.society)
 
     def speak(self, turn: Turn) -> None:
         """Says what there is to say to Surface and Protocol; each piece once."""

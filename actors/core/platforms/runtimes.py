@@ -17,13 +17,15 @@ from actors.core.kernel.errors import CallerError
 from actors.core.kernel.events import Event
 from actors.core.kernel.members import Birth, Turn
 from actors.core.platforms import bridges, businesses, daemons, exports, messages, possessions, ritual_engines, whispers
+from actors.core.platforms.exports import Reflection
+from actors.core.platforms.fixed_parts import Fixed
 from actors.core.platforms.loops import LOOP_TICKS
 from actors.core.platforms.members import BRIDGE_EVENTS
 from actors.core.platforms.rituals import APPROVAL_TICKS_MAX
 from actors.core.platforms.runtime_commands import RuntimeCommands
 from actors.core.platforms.runtime_reports import observation_of, shared_fields
 from actors.core.platforms.schemas import numbered
-from actors.core.platforms.societies import ENERGY, Society
+from actors.core.platforms.societies import ENERGY, MODIFIABLE_VITALS, Society, Vitals
 from actors.core.platforms.views import Questions
 from actors.core.realms.tick_engines import on
 
@@ -61,6 +63,12 @@ class RuntimePlatform(RuntimeCommands):
         "leases": ("leases", ""),
         "exports": ("exports", ""),
         "vitals": ("vitals", ""),
+    }
+    fixed: ClassVar[Fixed] = {
+        "agents": ("template", "generation", "parent", "born_at"),
+        "loops": ("number", "origin", "seal"),
+        "exports": Reflection.__struct_fields__,
+        "vitals": frozenset(Vitals.__struct_fields__) - MODIFIABLE_VITALS,
     }
     answers: ClassVar[Mapping[str, str]] = {"society": "tell_society"}
 

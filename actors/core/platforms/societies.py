@@ -99,6 +99,10 @@ class Vitals(Part, frozen=True):
     export_began_at: Whole | None
 
 
+MODIFIABLE_VITALS: Final = frozenset({"autonomous", "pool", "weather", "intensity", "level"})
+"""The others say what has happened."""
+
+
 def at_birth() -> Vitals:
     """The vitals of a Runtime that has not begun."""
     values: dict[str, Any] = dict.fromkeys(Vitals.__struct_fields__, 0)
@@ -294,8 +298,13 @@ class Society:
                 raise ValueError(f"agents.{agent_id} is {agent.template} and has no end of its own (ends_at)")
             if not agent.lives and (agent.ends_at is None or agent.energy):
                 raise ValueError(f"agents.{agent_id} has ended and must have no energy, and a tick in which it is gone")
+        if self.total_energy() > POOL_MAX:
+            raise ValueError(f"vitals.now.pool: there may be {POOL_MAX} energy in all, not {self.total_energy()}")
         for ritual_id, ritual in self.rituals.items():
             self._check_ritual(ritual_id, ritual)
+        for loop_id, loop in self.loops.items():
+            if loop_id != numbered("loop", loop.number):
+                raise ValueError(f"loops.{loop_id} has the number {loop.number}, which is not that of its id")
         orders = [ended.order for ended in self.history.parts.values()]
         if len(orders) != len(set(orders)) or any(order >= vitals.rituals_ended for order in orders):
             raise ValueError("history: every record has an order of its own, below vitals.now.rituals_ended")

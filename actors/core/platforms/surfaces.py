@@ -14,6 +14,7 @@ from actors.core.kernel.events import Event
 from actors.core.kernel.members import Birth, Turn
 from actors.core.platforms import bridges, messages, weathers
 from actors.core.platforms.agents import AGENTS_MAX
+from actors.core.platforms.fixed_parts import Fixed
 from actors.core.platforms.members import BRIDGE_EVENTS, NO_REFUSALS, Platform, Refusals
 from actors.core.platforms.messages import SharedFields, SurfaceObservation
 from actors.core.platforms.rituals import Outcome, RitualKind
@@ -90,6 +91,7 @@ class SurfacePlatform(Platform):
     kind = "surface"
     role = bridges.SURFACE
     emits = BRIDGE_EVENTS | {bridges.OBSERVATION}
+    fixed: ClassVar[Fixed] = {"vitals": Vitals.__struct_fields__}
     questions: ClassVar[Questions] = {
         "weather": ("weather", ""),
         "echoes": ("echoes", ""),
