@@ -211,6 +211,65 @@ def test_what_a_personality_cannot_be(arguments):
     begun().refusal("runtime", "modify_personality", **arguments)
 
 
+def test_agents_act_by_priority_and_ties_by_id():
+    society = begun()
+    for name, template in (("zed", "mirror"), ("abe", "sovereign"), ("bob", "ephemeral"), ("ada", "basic")):
+        society.ask("runtime", "spawn_agent", template=template, agent_id=name)
+    order = society.members["runtime"].society.in_order()  # type: ignore[attr-defined]
+    assert order == ["cal_riven", "arty", "agent_zero", "abe", "zed", "ada", "bob"]
+
+
+def test_without_energy_an_agent_is_suspended_until_it_is_given_some():
+    society = begun()
+    society.modify("runtime", {"agents.cal_riven.energy": 0, "vitals.now.pool": 0, "agents.arty.energy": 0})
+    society.modify("runtime", {"agents.cal_riven.state": "ready", "agents.cal_riven.personality.calm": 0.0})
+    society.ask("runtime", "start_autonomous")
+    society.tick()
+    assert society.agent("cal_riven")["state"] == "suspended"
+    society.modify("runtime", {"agents.cal_riven.energy": 40})
+    society.run(20)
+    assert society.agent("cal_riven")["state"] in ("ready", "executing")
+
+
+def test_three_curses_put_an_agent_into_error_and_a_cleansing_ends_that():
+    society = Society(4)
+    society.run(10)
+    society.modify("runtime", {"agents.agent_zero.curses": 3})
+    states = []
+    for _ in range(30):
+        society.tick()
+        states.append(society.agent("agent_zero")["state"])
+    assert states[0] == "error"
+    assert {"ready", "executing"} & set(states)
+    assert society.agent("agent_zero")["curses"] < 3
+
+
+def test_a_view_answers_what_it_can_and_says_what_that_is():
+    from actors.core.kernel.errors import CommandRefusedError
+
+    society = Society(4).run(300)
+    for role, member in society.members.items():
+        for question, (_, argument) in member.questions.items():
+            if not argument:
+                assert isinstance(society.query(role, question), dict)
+    for question, arguments, says in (
+        ("agent", {"agent_id": "nobody"}, "there are agent_zero"),
+        ("agent", {"agent_id": 5}, "there are agent_zero"),
+        ("agent", {}, "it answers agents"),
+        ("dreams", {}, "it answers agents"),
+    ):
+        with pytest.raises(CommandRefusedError, match=says):
+            society.query("runtime", question, **arguments)
+
+
+def test_a_view_does_not_change_when_the_platform_goes_on():
+    society = Society(4).run(100)
+    view = society.members["runtime"].view()
+    before = view.query("agents", {})
+    society.run(100)
+    assert view.query("agents", {}) == before != society.query("runtime", "agents")
+
+
 # Rituals
 
 

@@ -24,8 +24,9 @@ from actors.core.platforms.members import BRIDGE_EVENTS
 from actors.core.platforms.rituals import APPROVAL_TICKS_MAX
 from actors.core.platforms.runtime_commands import RuntimeCommands
 from actors.core.platforms.runtime_reports import observation_of, shared_fields
+from actors.core.platforms.runtime_vitals import MODIFIABLE_VITALS, Vitals
 from actors.core.platforms.schemas import numbered
-from actors.core.platforms.societies import ENERGY, MODIFIABLE_VITALS, Society, Vitals
+from actors.core.platforms.societies import ENERGY, Society
 from actors.core.platforms.views import Questions
 from actors.core.realms.tick_engines import on
 
