@@ -9,6 +9,8 @@
     │   ├── UnknownPlayerError    no player of that id
     │   ├── EventRefusedError     an event that may not be queued
     │   ├── CommandRefusedError   a command whose verb, values or moment do not fit
+    │   │   └── GovernorDeniedError  Cal Riven denies it, whoever asks
+    │   ├── BridgeDeniedError     a platform may not talk to that other one
     │   ├── FactoryError          a factory path that leads nowhere, or a factory that raises
     │   ├── ScenarioError         a scenario file that cannot be used
     │   ├── UnknownMultiverseError  no multiverse of that name is up
@@ -92,6 +94,18 @@ class CommandRefusedError(CallerError):
     """A command whose verb, values or moment do not fit."""
 
     code = "command_refused"
+
+
+class GovernorDeniedError(CommandRefusedError):
+    """Cal Riven denies it, whoever asks and on whatever path."""
+
+    code = "governor_denied"
+
+
+class BridgeDeniedError(CallerError):
+    """A platform may not talk to that other one."""
+
+    code = "bridge_denied"
 
 
 class FactoryError(CallerError):

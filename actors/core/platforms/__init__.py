@@ -1,0 +1,1 @@
+"""The platforms: Surface, Runtime, Protocol and Mirror, the four members of an instance, and who lives in them."""
