@@ -106,8 +106,9 @@ def test_numpys_own_randomness_enters_through_streams_only() -> None:
     assert users == {"actors.core.kernel.streams"}
 
 
-@pytest.mark.parametrize("above", ["actors.core.realms", "actors.core.players", "actors.core.merging"])
-@pytest.mark.parametrize("above", ["actors.core.realms", "actors.core.players", "actors.core.platforms"])
+@pytest.mark.parametrize(
+    "above", ["actors.core.realms", "actors.core.players", "actors.core.merging", "actors.core.platforms"]
+)
 def test_the_kernel_stands_below_everything_else_in_the_core(above: str) -> None:
     reached = [
         f"{name} imports {imported}"
@@ -121,8 +122,10 @@ def test_the_kernel_stands_below_everything_else_in_the_core(above: str) -> None
 
 @pytest.mark.parametrize(
     "package",
-    ["actors", "actors.core", "actors.core.kernel", "actors.core.realms", "actors.core.merging", "actors.vaults"],
-    ["actors", "actors.core", "actors.core.kernel", "actors.core.platforms", "actors.core.realms", "actors.vaults"],
+    [
+        *("actors", "actors.core", "actors.core.kernel", "actors.core.realms", "actors.core.merging"),
+        *("actors.core.platforms", "actors.core.permissions", "actors.packages", "actors.vaults"),
+    ],
 )
 def test_packages_import_nothing_by_themselves(package: str) -> None:
     assert list(imports(MODULES[package])) == []

@@ -40,6 +40,8 @@ PLATFORM = "platform"
 """The realm type of an instance's four."""
 INITIALIZE = "initialize"
 """The verb by which a platform that has it is told to make what it begins with."""
+START_AUTONOMOUS = "start_autonomous"
+"""The verb by which a platform that has it is told to live by itself."""
 
 
 class Instancing(Forking):
@@ -119,12 +121,12 @@ class Instancing(Forking):
         """Brings an instance to the phase after the one it is in."""
         domain, instance = self._instance(number)
         platforms = [domain.members[role] for role in PLATFORM_ROLES]
-        if phase == INITIALIZED:
-            able = [one for one in platforms if INITIALIZE in self.members[one].contract.commands]
-            for member_id in able:
-                self._commandable(member_id, INITIALIZE)
-            yield from self._command_rounds(dict.fromkeys(able, (INITIALIZE, encode({}))))
-        else:
+        verb = INITIALIZE if phase == INITIALIZED else START_AUTONOMOUS
+        able = [one for one in platforms if verb in self.members[one].contract.commands]
+        for member_id in able:
+            self._commandable(member_id, verb)
+        yield from self._command_rounds(dict.fromkeys(able, (verb, encode({}))))
+        if phase != INITIALIZED:
             for member_id in platforms:
                 seated = self.members[member_id]
                 seated.freeze(without_cause(seated.stills, UNSTARTED))

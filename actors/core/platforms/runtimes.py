@@ -12,6 +12,7 @@ traces and influences to Surface, requests and contracts to Protocol, one observ
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from actors.core.kernel.addresses import POSSESSED
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import CallerError
 from actors.core.kernel.events import Event
@@ -249,6 +250,7 @@ class RuntimePlatform(RuntimeCommands):
             "rituals_under_way": len(self.society.rituals),
             "rituals_completed": vitals.completed,
             "rituals_aborted": vitals.aborted,
+            POSSESSED: sum(1 for agent in agents if agent.possession is not None),
             "denials": vitals.governor_denials + vitals.protocol_denials,
             "governor_denials": vitals.governor_denials,
             "protocol_denials": vitals.protocol_denials,
