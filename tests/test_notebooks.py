@@ -33,6 +33,21 @@ def test_what_if() -> None:
     assert sol == twin and len({sol, *others}) == 4, "a twin, and three that differ from it and each other"
 
 
+def test_society() -> None:
+    outputs = run(NOTEBOOKS / "society.ipynb")
+    printed = "".join(one.get("text", "") for one in outputs)
+    pages = [one["data"] for one in outputs if "data" in one]
+    assert any("alpha (i1), started" in page.get("text/html", "") for page in pages)
+    figures = [page["application/vnd.plotly.v1+json"] for page in pages if "application/vnd.plotly.v1+json" in page]
+    assert [figure["data"][0]["type"] for figure in figures] == ["heatmap", "scatter", "table", "scatter"]
+    assert "AGENT_STATE_MISMATCH" in json.dumps(figures[2]["data"])
+    alpha, red, blue = (json.dumps(line["y"]) for line in figures[3]["data"])
+    assert len({alpha, red, blue}) == 3, "three realities, three lives"
+    assert "possessed" in printed and "Cal Riven denies" in printed
+    assert "{'arty': 1.0, 'agent_zero': 1.0}" in printed
+    assert "True True" in printed
+
+
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
 def test_notebooks_are_kept_without_what_they_put_out(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)

@@ -302,6 +302,37 @@ def test_conflicts_are_won_by_the_strategy_or_by_nobody(mv):
         assert agents(mv, strategy)["arty"]["personality"]["calm"] == calm
 
 
+@pytest.mark.parametrize("strategy", ["ours", "theirs"])
+def test_lives_that_have_long_been_apart_become_one_that_lives_on(mv, strategy):
+    ambitious = [{f"runtime.agents.{one}.personality.ambition": 1.0} for one in ("arty", "agent_zero")]
+    mv.fork_instance("alpha", names=["red", "blue"], modifications=ambitious)
+    mv.possess("red", "arty", lease_ticks=1_000)
+    mv.run(25)
+    report = god(mv, "MERGE_INSTANCES", ids=["red", "blue"], strategy=strategy, name="violet").report
+    assert report["conflicts_count"] > 10
+    winner = "red" if strategy == "ours" else "blue"
+    for role in ("mirror", "protocol", "surface"):
+        assert mv.state_of(mv.instance("violet")[role]) == mv.state_of(mv.instance(winner)[role]), role
+    merged = agents(mv, "violet")
+    assert [merged[one]["personality"]["ambition"] for one in ("arty", "agent_zero")] == [1.0, 1.0]
+    assert {one["possession"] for one in merged.values()} == {None}
+    mv.run(40)
+    assert all(not game["error"] for game in mv.status().state["games"])
+    assert all(there == owed for there, owed in mv.audit()["conservation"].values())
+
+
+def test_more_agents_than_have_a_place_are_refused_and_named(mv):
+    mv.fork_instance("alpha", names=["red", "blue"])
+    for number in range(16 - len(agents(mv))):
+        for name in ("red", "blue"):
+            intervene(mv, name, "spawn_agent", agent=f"{name}_{number}")
+    command = {"ids": ["red", "blue"], "strategy": "ours"}
+    told = god(mv, "MERGE_INSTANCES", **command, dry_run=True).report["broken"]
+    assert "agents would live there, and at most 16 can" in told[0]
+    with pytest.raises(MergeRefusedError, match="at most 16 can"):
+        god(mv, "MERGE_INSTANCES", **command)
+
+
 def test_three_fold_from_left_to_right_and_one_with_its_own_ancestor(mv):
     mv.fork_instance("alpha", names=["red"])
     mv.run(2)

@@ -3,8 +3,9 @@
 Time, the position in a random stream and the number of the next event are of the first side, but no number is given twice.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -18,7 +19,7 @@ from actors.core.merging.instances import BETWEEN, joined, parted
 from actors.core.merging.merges import Merged, folded
 from actors.core.merging.reports import Conflict
 from actors.core.merging.rules import Strategy
-from actors.core.merging.schemes import Reference, Scheme
+from actors.core.merging.schemes import Invariant, Reference, Scheme
 
 NO_SCHEME = Scheme()
 
@@ -179,4 +180,21 @@ def _joined_scheme(schemes: Mapping[str, Scheme]) -> Scheme:
         ),
         first=tuple(within(role, path) for role, scheme in schemes.items() for path in scheme.first),
         row_steps={within(role, name): rows for role, one in schemes.items() for name, rows in one.row_steps.items()},
+        windows={within(role, name): most for role, one in schemes.items() for name, most in one.windows.items()},
+        together=tuple(
+            tuple(within(role, name) for name in group) for role, one in schemes.items() for group in one.together
+        ),
+        settles=tuple(partial(_settled, role, settle) for role, one in schemes.items() for settle in one.settles),
+        invariants=tuple(partial(_broken, role, rule) for role, one in schemes.items() for rule in one.invariants),
     )
+
+
+def _settled(role: str, settle: Callable[[State], State], state: State) -> State:
+    """What a member's own function makes of its part of the joined state."""
+    members = parted(state)
+    return joined({**members, role: settle(members[role])}) if role in members else state
+
+
+def _broken(role: str, rule: Invariant, state: State) -> Iterable[str]:
+    members = parted(state)
+    return [f"{role}: {words}" for words in rule(members[role])] if role in members else []

@@ -112,9 +112,24 @@ def folded(
         result = step.result()
         moves += step.moves
         lost += step.lost
-    result = _owned(result, "the merged state")
+    for settle in scheme.settles:
+        result = settle(result)
+    result = _owned(_within_windows(result, scheme), "the merged state")
     broken = (*lost, *dangling(result, scheme), *(told for rule in scheme.invariants for told in rule(result)))
     return Merged(result, strategy, conflicts, tuple(moves), broken, owned[0])
+
+
+def _within_windows(state: State, scheme: Scheme) -> State:
+    """Without the oldest objects of sections that have too many."""
+    found = dict(state)
+    for name, window in sorted(scheme.windows.items()):
+        section = found.get(name)
+        if not isinstance(section, Records) or len(section.objects) <= window.objects_max:
+            continue
+        objects = section.objects
+        kept = set(sorted(objects, key=lambda one: (window.rank(objects[one]), one))[-window.objects_max :])
+        found[name] = Records({object_id: one for object_id, one in objects.items() if object_id in kept})
+    return found
 
 
 class _Step:
@@ -145,6 +160,8 @@ class _Step:
         base, left, right = sections_of(self.compared, name)
         if self.scheme.section_is_firsts(name):
             return self._kept(name, 1) if left is not None or base is not None else self._kept(name, 2)
+        if group := self.scheme.group_of(name):
+            return self._together(name, group)
         as_base, as_left, as_right = (_bits(section) for section in (base, left, right))
         in_base = base is not None
         verdict = RULES[
@@ -162,6 +179,21 @@ class _Step:
         won = winner(self.strategy)
         was, ours, theirs = (_told(section) for section in sections_of(self.sides, name))
         self.conflicts.add([Conflict(name, "", "", was, ours, theirs, won, self.number)])
+        return self._kept(name, 2 if won == "right" else 1)
+
+    def _together(self, name: str, group: tuple[str, ...]) -> Section | None:
+        """A section of a group: all of it is as one side has it."""
+        as_base, as_left, as_right = (
+            tuple(_bits(section) for section in found)
+            for found in zip(*(sections_of(self.compared, one) for one in group), strict=True)
+        )
+        if as_left in (as_base, as_right) or as_right == as_base:
+            return self._kept(name, 2 if as_left == as_base else 1)
+        won = winner(self.strategy)
+        was, ours, theirs = (_told(section) for section in sections_of(self.sides, name))
+        _, left, right = sections_of(self.compared, name)
+        if _bits(left) != _bits(right):
+            self.conflicts.add([Conflict(name, "", "", was, ours, theirs, won, self.number)])
         return self._kept(name, 2 if won == "right" else 1)
 
     def _kept(self, name: str, place: int) -> Section | None:
