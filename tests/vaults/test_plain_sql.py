@@ -180,7 +180,7 @@ def test_a_listing_becomes_what_it_is_told(url: str, opening: Callable[[], Vault
     names = "SELECT branch, player_id, name FROM vault_players ORDER BY branch, player_id"
 
     def save(vault: Vault, tick: int, branch: str, players: dict[str, str]) -> None:
-        rows = {key: {**row, "name": name} for key, name in players.items()}
+        rows = {(key,): {**row, "name": name} for key, name in players.items()}
         vault.save_keyframe(
             "m", 1, Keyframe(branch, tick, 0, {"a": b"%d" % tick}), listings=[Listing("players", tick, rows)]
         )
