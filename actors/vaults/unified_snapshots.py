@@ -20,6 +20,8 @@ from actors.vaults.tables import multiverses, unified_snapshots
 UNIFIED_SNAPSHOTS_MAX = 1_000
 """Of one multiverse; with one more, the oldest goes. Each takes some 70 KB."""
 KEPT_LEAST = 3
+DOCUMENT_BYTES_MAX = PAYLOAD_BYTES_MAX
+"""Of one, before it is compressed."""
 SHOWN_MAX = 20
 
 
@@ -183,9 +185,9 @@ def _record(snapshot: UnifiedSnapshot) -> str:
 
 def _row_of(snapshot: UnifiedSnapshot, instance: str) -> dict[str, object]:
     document = snapshot.encode()
-    if len(document) > PAYLOAD_BYTES_MAX:
+    if len(document) > DOCUMENT_BYTES_MAX:
         raise CommandRefusedError(
-            f"the unified snapshot of {snapshot.instance} has {len(document)} bytes; at most {PAYLOAD_BYTES_MAX} are kept in "
+            f"the unified snapshot of {snapshot.instance} has {len(document)} bytes; at most {DOCUMENT_BYTES_MAX} are kept in "
             "a vault. Let its platforms keep less."
         )
     for name in ("branch", "instance"):

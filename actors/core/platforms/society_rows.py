@@ -35,7 +35,7 @@ def agent_rows(state: State) -> dict[str, Row]:
 
 
 def ritual_rows(state: State) -> dict[str, Row]:
-    """Every ended ritual that is remembered, by its id; `record` is all of one, `number` its place in the order of endings."""
+    """Every ended ritual that is remembered, by its id; `record` is all of one, `number` how many had ended before it."""
     return {
         ritual_id: {
             "number": ended.order,
