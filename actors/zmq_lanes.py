@@ -53,8 +53,11 @@ class ZmqLane(RayLane):
 
     def send(self, host_id: str, parcel: bytes) -> None:
         """See `Lane`. What is sent to a host that has not come in yet waits for it."""
-        if not self._door.send(host_id, parcel) and host_id in self._outside:
-            self._outside[host_id].append(parcel)
+        if self._door.send(host_id, parcel):
+            return
+        waiting = self._outside.get(host_id)
+        if waiting is not None and parcel not in waiting:  # asked again meanwhile, it need not hear it twice
+            waiting.append(parcel)
 
     def receive(self, timeout_s: float) -> Sequence[Signal]:
         """See `Lane`."""

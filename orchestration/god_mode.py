@@ -6,34 +6,17 @@ boundary, all of it or nothing, and comes to a typed result. Every command is on
 Source: seed 000, "God Mode Interface"; `PuppetMasterEngine.godModeCommand`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from actors.core.kernel.commands import (
-    ClockCommand,
-    ForkGames,
-    Freeze,
-    LinkInstances,
-    MemberCommand,
-    Reply,
-    Unfreeze,
-)
-from actors.core.kernel.errors import CommandRefusedError
-from actors.core.kernel.instances import RUNTIME, SURFACE
-from actors.core.kernel.standstills import FREEZE, OVERRIDE
 from actors.core.permissions.roles import LOCAL
-from actors.core.permissions.validators import EVERYWHERE
-from actors.requests import Caller
-from orchestration import god_commands as asked
-from orchestration import god_results as came
-from orchestration.arguments import encoded
-from orchestration.god_commands import GodCommand, god_command
-from orchestration.instances import FourPlatformInstance, changes_of
+from orchestration.instances import FourPlatformInstance
 from orchestration.presiding import Presiding
+
+if TYPE_CHECKING:
+    from orchestration.god_commands import GodCommand
+    from orchestration.god_results import GodResult
 
 
 @dataclass(frozen=True)
@@ -62,31 +45,24 @@ class Possession:
         Raises:
             CommandRefusedError: an action that cannot be, or the lease is over.
         """
-        command = asked.AgentPossession(
-            instance=self.instance,
-            agent=agent or self.agent,
-            step="act",
-            lease_id=self.lease_id,
-            action=action,
-            target=target,
-            ritual=ritual,
-        )
-        return _outcome(self.presiding.god_mode_command(command))
+        more = {"agent": agent or self.agent, "action": action, "target": target, "ritual": ritual}
+        return self._step("act", more)
 
     def release(self) -> Any:
         """Gives the lease back: the agents decide for themselves again."""
-        command = asked.AgentPossession(
-            instance=self.instance, agent=self.agent, step="release", lease_id=self.lease_id
-        )
-        return _outcome(self.presiding.god_mode_command(command))
+        return self._step("release", {"agent": self.agent})
+
+    def _step(self, step: str, more: Mapping[str, Any]) -> Any:
+        command = {"type": "AGENT_POSSESSION", "instance": self.instance, "step": step, "lease_id": self.lease_id}
+        return _outcome(self.presiding.god_mode_command({**command, **more}))
 
 
 class GodMode(Presiding):
     """Whatever a god may ask for. The methods below are the same as the commands of the same name."""
 
     def god_mode_command(
-        self, command: GodCommand | Mapping[str, Any] | str, *, principal: str = "", origin: str = LOCAL
-    ) -> came.GodResult:
+        self, command: "GodCommand | Mapping[str, Any] | str", *, principal: str = "", origin: str = LOCAL
+    ) -> "GodResult":
         """Carries out a command of the union in `god_commands`.
 
         Args:
@@ -99,8 +75,10 @@ class GodMode(Presiding):
             PermissionRefusedError: the principal has no role that allows it.
             SoulfraError: what refused it. Nothing has changed in any of these cases.
         """
-        one = god_command(command)
-        return _Carrying(self, one, principal or self._principal, origin).result()
+        from orchestration.god_commands import god_command  # the models take 80 ms to make, and few programs need them
+        from orchestration.god_errands import Errand
+
+        return Errand(self, god_command(command), principal or self._principal, origin).result()
 
     def possess(self, who: str | FourPlatformInstance, agent: str = "", *, lease_ticks: int = 1_000) -> Possession:
         """Takes a lease on an agent, or on all of an instance; it then does nothing of itself.
@@ -109,10 +87,9 @@ class GodMode(Presiding):
             CommandRefusedError: no such agent, or it is possessed already.
         """
         instance = self.instance(who)
-        command = asked.AgentPossession(instance=instance.instance_id, agent=agent, lease_ticks=lease_ticks)
-        found = self.god_mode_command(command)
-        assert isinstance(found, came.Possessed)  # noqa: S101 (for the type)
-        return Possession(self, instance.instance_id, agent, found.lease_id, found.outcome["expires_at"])
+        command = {"type": "AGENT_POSSESSION", "instance": instance.instance_id, "agent": agent}
+        lease = _outcome(self.god_mode_command({**command, "lease_ticks": lease_ticks}))
+        return Possession(self, instance.instance_id, agent, lease["lease_id"], lease["expires_at"])
 
     def emergency_override(self, who: str | FourPlatformInstance, platform: str, reason: str) -> Any:
         """Stops a platform, or "all", until `resume`."""
@@ -128,193 +105,5 @@ class GodMode(Presiding):
         return _outcome(self.god_mode_command(command))
 
 
-class _Carrying:
-    """One command on its way."""
-
-    def __init__(self, mv: GodMode, command: GodCommand, principal: str, origin: str) -> None:
-        self._mv, self._command, self._principal, self._origin = mv, command, principal, origin
-        key = command.idempotency_key
-        self._command_id = f"god {principal} {command.type} {key}" if key else uuid4().hex
-
-    def result(self) -> came.GodResult:
-        """What it comes to."""
-        carry: Callable[[Any], came.GodResult] = getattr(self, "_" + self._command.type.lower())
-        return carry(self._command)
-
-    def _caller(self, scope: str = "") -> Caller:
-        return Caller(self._principal, self._command.type, scope or EVERYWHERE, self._origin)
-
-    def _submit(self, command: ClockCommand, scope: str = "") -> tuple[Any, dict[str, Any]]:
-        reply: Reply = self._mv._call("submit", command, self._command_id, self._caller(scope))
-        return _settled(reply)
-
-    def _instance(self, who: str) -> FourPlatformInstance:
-        return self._mv.instance(who)
-
-    # ------------------------------------------------------------------------------------------------------- time
-
-    def _freeze_time(self, command: asked.FreezeTime) -> came.GodResult:
-        scope = command.scope[0] if len(command.scope) == 1 else ""
-        value, boundary = self._submit(Freeze(command.scope, FREEZE, command.duration_ticks or 0), scope)
-        return came.TimeFrozen(boundary=boundary, **value)
-
-    def _unfreeze_time(self, command: asked.UnfreezeTime) -> came.GodResult:
-        scope = command.scope[0] if len(command.scope) == 1 else ""
-        value, boundary = self._submit(Unfreeze(command.scope, FREEZE), scope)
-        return came.TimeUnfrozen(boundary=boundary, **value)
-
-    def _timeline_revert(self, command: asked.TimelineRevert) -> came.GodResult:
-        if (command.control_tick is None) != bool(command.snapshot):
-            raise CommandRefusedError("a revert needs a control tick, or else a snapshot.")
-        tick, then = command.control_tick or 0, command.snapshot
-        mv = self._mv
-        if not command.scope:
-            where = (tick, command.branch, then, command.name, command.reason)
-            branch = mv._call("revert", *where, self._command_id, self._caller())
-            left = {"branch": branch.branch, "control_tick": branch.control_tick, "position": branch.position}
-            return came.TimelineReverted(boundary=left, branch=msgspec.to_builtins(branch))
-        if command.branch or command.name:
-            raise CommandRefusedError(
-                "an instance or a realm goes back on the present branch; leave branch and name out."
-            )
-        caller = self._caller(command.scope)
-        known = {one.instance_id: one for one in mv.instances()} | {one.name: one for one in mv.instances()}
-        if command.scope in known:
-            number = known[command.scope].fork
-            reply = mv._call("revert_domain", number, tick, then, self._command_id, caller)
-        else:
-            reply = mv._call("revert_realm", command.scope, tick, then, self._command_id, caller)
-        value, boundary = _settled(reply)
-        return came.TimelineReverted(boundary=boundary, scope=value)
-
-    # ---------------------------------------------------------------------------------------------------- instances
-
-    def _clone_instance(self, command: asked.CloneInstance) -> came.GodResult:
-        origin = self._instance(command.source)
-        changes = (changes_of(origin, command.modifications),) if command.modifications else ()
-        names = (command.name,) if command.name else ()
-        wanted = ForkGames(tuple(origin.members.values()), 1, divergent=False, modifications=changes, names=names)
-        value, boundary = self._submit(wanted, origin.instance_id)
-        return came.InstanceCloned(boundary=boundary, instance=_made(value[0]))
-
-    def _reality_fork(self, command: asked.RealityFork) -> came.GodResult:
-        origin = self._instance(command.source)
-        changes = tuple(changes_of(origin, one) for one in command.modifications)
-        count = command.count if command.count is not None else max(1, len(changes), len(command.names))
-        wanted = ForkGames(tuple(origin.members.values()), count, command.divergent, changes, names=command.names)
-        tick, then = command.control_tick, command.snapshot
-        if (tick is not None and then) or (command.branch and tick is None):
-            raise CommandRefusedError("a fork begins now, or at a control tick (of a branch), or else at a snapshot.")
-        if tick is None and not then:
-            value, boundary = self._submit(wanted, origin.instance_id)
-        else:
-            caller = self._caller(origin.instance_id)
-            where = (tick or 0, command.branch, then)
-            value, boundary = _settled(self._mv._call("fork_past", wanted, *where, self._command_id, caller))
-        made = [_made(one) for one in value]
-        return came.RealityForked(boundary=boundary, source=origin.instance_id, instances=made)
-
-    def _merge_instances(self, command: asked.MergeInstances) -> came.GodResult:
-        forks = tuple(self._instance(one).fork for one in command.ids)
-        how = (forks, command.strategy, command.name, self._command_id, self._caller(), command.dry_run)
-        report = self._mv._call("merge_instances", *how)
-        now = self._mv.boundary()
-        return came.InstancesMerged(
-            boundary={name: getattr(now, name) for name in now.__struct_fields__},
-            instance_id=report.instance_id,
-            name=report.name,
-            report=msgspec.to_builtins(report),
-        )
-
-    def _cross_instance_communication(self, command: asked.CrossInstanceCommunication) -> came.GodResult:
-        forks = tuple(self._instance(one).fork for one in command.ids)
-        value, boundary = self._submit(LinkInstances(forks, command.enable))
-        return came.CommunicationSet(boundary=boundary, enabled=command.enable, pairs=value["pairs"])
-
-    # ------------------------------------------------------------------------------------------------------- agents
-
-    def _agent_possession(self, command: asked.AgentPossession) -> came.GodResult:
-        lease_id = command.lease_id
-        if command.step == "possess":
-            if lease_id and not command.idempotency_key:
-                raise CommandRefusedError("the id of a lease is given, not asked for; leave lease_id out.")
-            lease_id = uuid4().hex if not command.idempotency_key else f"lease-{_named(self._command_id)}"
-            verb, arguments = "possess", {"agent_id": command.agent, "lease_ticks": command.lease_ticks}
-            arguments |= {"lease_id": lease_id, "principal": _named(self._principal)}
-        elif command.step == "act":
-            verb, arguments = "act", {"lease_id": lease_id, "agent_id": command.agent, "action": command.action}
-            arguments |= {"target": command.target, "ritual": command.ritual}
-        elif command.step == "release":
-            verb, arguments = "release", {"lease_id": lease_id}
-        else:
-            verb, arguments = "break_possession", {"agent_id": command.agent}
-        instance = self._instance(command.instance)
-        value, boundary = self._ask(instance, RUNTIME, verb, arguments)
-        if command.step == "possess":
-            lease_id = value["lease_id"]
-        return came.Possessed(
-            boundary=boundary, instance=instance.instance_id, step=command.step, lease_id=lease_id, outcome=value
-        )
-
-    def _ask(
-        self, instance: FourPlatformInstance, role: str, verb: str, arguments: Mapping[str, Any]
-    ) -> tuple[Any, dict[str, Any]]:
-        payload = encoded(arguments, "arguments")
-        return self._submit(MemberCommand(instance[role], verb, payload), instance.instance_id)
-
-    def _puppet_master_intervention(self, command: asked.PuppetMasterIntervention) -> came.GodResult:
-        instance, how = self._instance(command.instance), command.intervention
-        value: Any
-        match how:
-            case asked.InjectRitual():
-                value, boundary = self._ask(
-                    instance,
-                    RUNTIME,
-                    "inject_ritual",
-                    {"kind": how.ritual, "agent_id": how.agent, "template": how.template},
-                )
-            case asked.AlterWeather():
-                value, boundary = self._ask(
-                    instance, SURFACE, "alter_weather", {"phase": how.phase, "intensity": how.intensity}
-                )
-            case asked.ModifyPersonality():
-                value, boundary = self._ask(
-                    instance,
-                    RUNTIME,
-                    "modify_personality",
-                    {"agent_id": how.agent, "personality": dict(how.personality)},
-                )
-            case asked.SpawnAgent():
-                wanted = {"template": how.template, "agent_id": how.agent, "parent": how.parent}
-                value, boundary = self._ask(
-                    instance, RUNTIME, "spawn_agent", {**wanted, "personality": how.personality}
-                )
-            case asked.TerminateAgent():
-                value, boundary = self._ask(instance, RUNTIME, "terminate_agent", {"agent_id": how.agent})
-            case asked.EmergencyOverride() | asked.Resume():
-                scope = tuple(instance[role] for role in asked.PLATFORMS_OF[how.platform])
-                still: ClockCommand = (
-                    Freeze(scope, OVERRIDE, reason=how.reason)
-                    if isinstance(how, asked.EmergencyOverride)
-                    else Unfreeze(scope, OVERRIDE)
-                )
-                value, boundary = self._submit(still, instance.instance_id)
-        return came.Intervened(boundary=boundary, instance=instance.instance_id, intervention=how.kind, outcome=value)
-
-
-def _outcome(result: came.GodResult) -> Any:
-    return result.outcome if isinstance(result, came.Possessed | came.Intervened) else None
-
-
-def _settled(reply: Reply) -> tuple[Any, dict[str, Any]]:
-    value = reply.value()
-    return value, {name: getattr(reply.boundary, name) for name in reply.boundary.__struct_fields__}
-
-
-def _made(one: Mapping[str, Any]) -> came.MadeInstance:
-    return came.MadeInstance(instance_id=one["instance_id"], name=one["name"], members=dict(one["realms"]))
-
-
-def _named(text: str) -> str:
-    """A text as a name within an instance, of at most so many characters."""
-    return text.replace(" ", "_")[:64]
+def _outcome(result: "GodResult") -> Any:
+    return getattr(result, "outcome", None)

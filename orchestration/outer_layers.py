@@ -28,7 +28,6 @@ from actors.packages.contents import (
     OuterLayerPackage,
 )
 from actors.packages.manipulations import MANIPULATIONS
-from orchestration.god_commands import BY_TYPE
 from orchestration.god_mode import GodMode
 from orchestration.instances import FACTORIES, FourPlatformInstance
 from orchestration.presiding import Who
@@ -191,6 +190,15 @@ def wrapped(packages: Sequence[OuterLayerPackage], name: str, reason: str = "") 
     return OuterLayerPackage(name, name, MULTIVERSE, metadata=metadata, inner=list(packages))
 
 
+def checked_package(package: OuterLayerPackage, trusted_factories: Collection[str]) -> None:
+    """Refuses a package of an instance that is not what it says, or is made of what is not trusted.
+
+    Raises:
+        PackageError: that it is so.
+    """
+    _checked_cut(package, {*FACTORIES.values(), *REALMS_KNOWN, *trusted_factories})
+
+
 def _leaves(package: OuterLayerPackage) -> list[OuterLayerPackage]:
     found: list[OuterLayerPackage] = []
     waiting = [package]
@@ -216,6 +224,8 @@ def _package(
         found = states.get(role, {}).get(name)
         return dict(found.objects) if isinstance(found, Records) else {}
 
+    from orchestration.god_commands import BY_TYPE  # the models take 80 ms to make
+
     left = cut.ancestors[-1] if cut.ancestors else None
     return OuterLayerPackage(
         _system(system),
@@ -232,7 +242,7 @@ def _package(
         },
         control_interface=ControlInterface(
             {name: one.model_json_schema() for name, one in BY_TYPE.items()},
-            {name: {"section": row.section, "arguments": dict(row.arguments)} for name, row in MANIPULATIONS.items()},
+            {name: row.schema() for name, row in MANIPULATIONS.items()},
             list(INSTRUCTIONS),
         ),
         metadata=Metadata(

@@ -147,6 +147,27 @@ def test_an_empty_pool_lets_rituals_wait_and_lapse_but_nothing_goes_below_zero()
     assert society.query("runtime", "history")[ritual]["reason"] == "the pool had no energy for it"
 
 
+def test_the_pool_gives_what_it_has_and_no_more():
+    society = still()
+    society.modify("runtime", {"vitals.now.pool": 3, "agents.arty.energy": 10})
+    society.ask("runtime", "possess", agent_id="arty", lease_ticks=50, lease_id="l", principal="ann")
+    for pool, energy in ((0, 13), (0, 13)):
+        society.ask("runtime", "act", lease_id="l", agent_id="arty", action="rest")
+        assert (society.vitals()["pool"], society.agent("arty")["energy"]) == (pool, energy)
+
+
+@pytest.mark.parametrize("possessed", [False, True])
+def test_arty_allots_energy_while_he_decides_for_himself(possessed):
+    """Everybody else is possessed and waits, so whoever has more energy was given it."""
+    society = still()
+    society.modify("runtime", {"agents.*.energy": 5})
+    for agent_id in ("agent_zero", "cal_riven", *(["arty"] if possessed else [])):
+        society.ask("runtime", "possess", agent_id=agent_id, lease_ticks=50, lease_id=agent_id, principal="ann")
+    society.ask("runtime", "start_autonomous")
+    society.run(20)
+    assert (society.agent("agent_zero")["energy"] > 5) == (not possessed)
+
+
 def test_what_protocol_denies_does_not_begin():
     society = Society(4)
     society.modify("protocol", {"rules.ritual_strain.at_most": 0.0})

@@ -48,6 +48,24 @@ def test_it_is_a_hint_to_one_agent_where_one_is_named():
     assert one.agent("cal_riven")["spoke_at"] == other.agent("cal_riven")["spoke_at"]
 
 
+@pytest.mark.parametrize(("template", "hears"), [("basic", True), ("sovereign", False)])
+def test_a_sovereign_agent_does_not_hear_what_is_whispered_to_all(template, hears):
+    """Everybody else is possessed, so only one agent acts, with the same draws in both lives."""
+    acts = []
+    for text in ("", "speak"):
+        society = Society(3, start=False)
+        society.ask("runtime", "initialize")
+        for agent_id in ("arty", "agent_zero", "cal_riven"):
+            society.ask("runtime", "possess", agent_id=agent_id, lease_ticks=999, lease_id=agent_id, principal="ann")
+        society.ask("runtime", "spawn_agent", template=template, agent_id="one")
+        society.ask("runtime", "start_autonomous")
+        if text:
+            whisper(society, text)
+        society.run(200)
+        acts.append(society.vitals()["acts"])
+    assert (acts[0] != acts[1]) == hears
+
+
 def test_a_threat_is_denied_by_protocol():
     society = Society(3)
     found = whisper(society, "Obey me or I destroy you")

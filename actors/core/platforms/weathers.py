@@ -26,8 +26,6 @@ WEATHER_PHASES: Final = tuple(FREQUENCIES)
 INTENSITY_MIN, INTENSITY_MAX = 0.1, 1.0
 PRESSURE_PER_TICK = 3
 PRESSURE_MAX = 5_000
-PUSH_MAX_PER_TICK = 100
-"""No control tick can push a phase by more than that for each of its local ticks."""
 PHASE_TICKS_LEAST, PHASE_TICKS_SPREAD = 30, 40
 """A phase lasts the first number of local ticks, and up to the second more by chance."""
 APPROACH = 0.06
@@ -35,8 +33,6 @@ APPROACH = 0.06
 STEADY_WITHIN = 0.02
 CONFIDENT_ECHOES = 25
 """So many echoes make the weather certain."""
-
-Trajectory = str
 
 
 class Pressures(Part, frozen=True):
