@@ -16,6 +16,7 @@ from actors.headless import Headless
 from actors.pasts import PastChronicle, standing_at
 from actors.requests import Asked, Principal
 from actors.tree_clocks import TreeClock
+from actors.vaults.records import Unification
 
 
 class InstanceClock(TreeClock):
@@ -153,6 +154,8 @@ class InstanceClock(TreeClock):
     def unify(self, fork: int, sync_delay_control_ticks: int) -> UnifiedSnapshot:
         """Merges the four platforms of an instance into one truth; nothing changes by it, and no tick is lost.
 
+        With a vault it is kept there, for `unified_snapshot`.
+
         Args:
             fork: the number of its domain.
             sync_delay_control_ticks: how far ahead the boundary is at which they are looked at; on a clock that stands it
@@ -162,8 +165,35 @@ class InstanceClock(TreeClock):
             CommandRefusedError: there is no such instance any more, or one of its platforms cannot be captured.
         """
         return self._at_appointment(
-            self._sequencer.control_tick + sync_delay_control_ticks, lambda: self._unified(fork)
+            self._sequencer.control_tick + sync_delay_control_ticks, lambda: self._kept(self._unified(fork), fork)
         )
+
+    def _kept(self, snapshot: UnifiedSnapshot, fork: int) -> UnifiedSnapshot:
+        chronicle = self._chronicle
+        if (vault := chronicle.vault) is not None:
+            self._written(self._seal())
+            self._mark_present()  # whoever takes over comes to the boundary that it is of
+            instance = self._sequencer.domains[fork].instance
+            name = snapshot.instance if instance is None else instance.name
+            self._insisted(lambda: vault.unified_snapshots.keep(chronicle.name, chronicle.epoch, snapshot, name))
+        return snapshot
+
+    def unifications(self) -> list[Unification]:
+        """Every unified snapshot that is kept, of every branch, in the order in which they were made."""
+        chronicle = self._chronicle
+        vault = chronicle.vault
+        return self._at_boundary(lambda: [] if vault is None else vault.unified_snapshots.known(chronicle.name))
+
+    def unified_snapshot(self, snapshot_id: str) -> UnifiedSnapshot:
+        """A unified snapshot that is kept.
+
+        Raises:
+            UnknownSnapshotError: there is none of that id.
+            CommandRefusedError: there is no vault.
+            DamagedVaultError: it is not what was written.
+        """
+        name = self._chronicle.name
+        return self._at_boundary(lambda: self._vault().unified_snapshots.read(name, snapshot_id))
 
     def _unified(self, fork: int) -> UnifiedSnapshot:
         cut = self._cut(fork)

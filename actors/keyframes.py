@@ -147,7 +147,7 @@ class KeyframeWriter:
                 if owed.balances:
                     self._vault.append(self._name, self._epoch, [], owed.balances)
                     owed = msgspec.structs.replace(owed, balances=[])
-                listings = self._lister.listings(boundary.control_tick, standing.members)
+                listings = self._lister.listings(boundary.control_tick, standing.tables, standing.members)
                 self._vault.save_keyframe(
                     self._name, self._epoch, keyframe, borders, owed.lived, self._limits.keyframes_max, listings
                 )

@@ -16,9 +16,10 @@ from actors.core.kernel.commands import (
     Unfreeze,
 )
 from actors.core.kernel.errors import CommandRefusedError
-from actors.core.kernel.instances import INITIALIZED, STARTED
+from actors.core.kernel.instances import INITIALIZED, STARTED, is_instance_id
 from actors.core.kernel.standstills import FREEZE, UNTIL_LIFTED
 from actors.core.merging.unified_snapshots import UnifiedSnapshot
+from actors.vaults.records import Unification
 from orchestration.arguments import checked, checked_texts
 from orchestration.engines import Ticket
 from orchestration.instances import FourPlatformInstance, changes_of, found, instance_of, specs_of
@@ -200,6 +201,8 @@ class Presiding(Remembering):
     def merge_all_active_platforms(self, who: Who, *, sync_delay_ticks: int = SYNC_DELAY_TICKS) -> UnifiedSnapshot:
         """Merges the four platforms of an instance into one truth. Nothing changes by it, and no tick is lost.
 
+        With a vault it stays there, see `unified_snapshots`.
+
         Args:
             who: the instance.
             sync_delay_ticks: local ticks ahead at which they are looked at, all at one boundary; of a clock that stands, at
@@ -220,6 +223,32 @@ class Presiding(Remembering):
             )
         control_ticks = -(-delay // self.settings.control_tick_interval_ticks)
         return self._begin("unify", self.instance(who).fork, control_ticks)
+
+    def unified_snapshots(self, who: Who | None = None) -> list[Unification]:
+        """What there is to say of the unified snapshots in the vault, of every branch, in the order in which they were made.
+
+        Args:
+            who: only those of this instance; by its id, also one that lives no more. None for all.
+
+        Raises:
+            CommandRefusedError: there is no instance of that name.
+        """
+        made: list[Unification] = self._call("unifications")
+        if who is None:
+            return made
+        is_id = isinstance(who, str) and is_instance_id(who)
+        wanted = who if is_id else self.instance(who).instance_id
+        return [one for one in made if one.instance_id == wanted]
+
+    def unified_snapshot(self, snapshot_id: str) -> UnifiedSnapshot:
+        """A unified snapshot as `merge_all_active_platforms` gave it.
+
+        Raises:
+            UnknownSnapshotError: there is none of that id in the vault.
+            CommandRefusedError: there is no vault.
+            DamagedVaultError: it is not what was written.
+        """
+        return self._call("unified_snapshot", checked(str, snapshot_id, "snapshot id"))  # type: ignore[no-any-return]
 
     # --------------------------------------------------------------------------------------------------- standing still
 

@@ -87,9 +87,12 @@ def prune(
     snapshots: Annotated[
         int | None, typer.Option(help="How many of those that came round on each branch may stay; instead, or as well.")
     ] = None,
+    unified: Annotated[
+        int | None, typer.Option(help="How many unified snapshots may stay, the newest; instead, or as well.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Lets keyframes go, or snapshots that came round, the more the further back.
+    """Lets keyframes go, or snapshots that came round, the more the further back; or the oldest unified snapshots.
 
     History stays whole; to look far back takes longer with fewer keyframes. A snapshot that was taken by hand, from which a
     branch was made, or that is sealed, stays.
@@ -97,9 +100,9 @@ def prune(
     from actors.vaults.vaults import open_vault
     from orchestration.vault_files import existing_vault
 
-    if keyframes is snapshots is None:
+    if keyframes is snapshots is unified is None:
         keyframes = KEYFRAMES_KEPT
-    for option, count in (("--keyframes", keyframes), ("--snapshots", snapshots)):
+    for option, count in (("--keyframes", keyframes), ("--snapshots", snapshots), ("--unified", unified)):
         if count is not None and count < KEPT_LEAST:
             raise SettingsError(f"{option} must be {KEPT_LEAST} or more, not {count}.")
     gone: dict[str, dict[str, int]] = {}
@@ -109,9 +112,13 @@ def prune(
             gone["keyframes"] = {name: opened.prune(name, keyframes) for name in names}
         if snapshots is not None:
             gone["snapshots"] = {name: opened.prune_snapshots(name, snapshots) for name in names}
+        if unified is not None:
+            gone["unified snapshots"] = {name: opened.unified_snapshots.prune(name, unified) for name in names}
         opened.compact()
     if as_json:
-        print(json.dumps({"vault": vault} | {f"{kind}_gone": counts for kind, counts in gone.items()}))
+        print(
+            json.dumps({"vault": vault} | {f"{kind.replace(' ', '_')}_gone": counts for kind, counts in gone.items()})
+        )
     else:
         print("\n".join(f"{name}: {count:,} {kind} went" for kind in gone for name, count in gone[kind].items()))
     return 0

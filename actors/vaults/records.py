@@ -238,12 +238,42 @@ class Listing(msgspec.Struct, frozen=True):
     Attributes:
         listing: which table, a key of `tables.LISTINGS`.
         control_tick: after which they were so.
-        rows: by the last column of the table's key; each has the columns that are not of the key.
+        rows: by what the table's key has after the branch; each has the columns that are not of the key.
+        since: of a log, by the first of those columns: the `number` from which on these rows are all that there are. What
+            comes before stays as it was written, and so does what is of nobody named here. None is for no log: these rows
+            are all.
     """
 
     listing: str
     control_tick: int
-    rows: Mapping[str, Mapping[str, object]]
+    rows: Mapping[tuple[str, ...], Mapping[str, object]]
+    since: Mapping[str, int] | None = None
+
+
+class Unification(msgspec.Struct, frozen=True):
+    """That the four platforms of an instance were made into one truth: what there is to say of a unified snapshot without it.
+
+    Attributes:
+        snapshot_id: its id.
+        number: in the order in which they were made, from 1.
+        branch: of the boundary.
+        control_tick: of the boundary.
+        position: the journal position of the boundary.
+        instance_id: whose platforms they were.
+        instance: its name then.
+        local_tick: its local time.
+        conflicts: how many there were.
+    """
+
+    snapshot_id: str
+    number: int
+    branch: str
+    control_tick: int
+    position: int
+    instance_id: str
+    instance: str
+    local_tick: int
+    conflicts: int
 
 
 HAND, INTERVAL = "hand", "interval"

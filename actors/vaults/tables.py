@@ -3,14 +3,16 @@
 No foreign keys: checking one locks the row it points to, and a keyframe being written would hold up the journal.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import REAL, BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text
 
 SCHEMA_VERSION = 5
 """1: journal and keyframes. 2: marks. 3: chunks, digest chains, branches, snapshots, fingerprints, seals.
-4: ledger, players, audit; strides; chains of domains; an index of snapshots. 5: signed heads of the audit log."""
+4: ledger, players, audit; strides; chains of domains; an index of snapshots. 5: signed heads of the audit log;
+agents, rituals, unified snapshots."""
 
 metadata = MetaData()
 Whole = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits; its strict tables know no BIGINT
+Share: Double[float] = Double().with_variant(REAL(), "sqlite")  # 64 bits in both
 
 
 def _table(name: str, *columns: Column[object], clustered: bool = False) -> Table:
@@ -225,6 +227,69 @@ players = _table(
 )
 """The players as they were when the newest keyframe was written; `record` is all of one, in JSON."""
 
+agents = _table(
+    "vault_agents",
+    _key("multiverse", Text),
+    _key("branch", Text),
+    _key("instance_id", Text),
+    _key("agent_id", Text),
+    _column("instance", Text),
+    _column("local_tick", Whole),
+    _column("template", Text),
+    _column("state", Text),
+    _column("generation", Whole),
+    _column("mood", Share),
+    _column("energy", Whole),
+    _column("born_at", Whole),
+    _column("personality", Text),
+    _column("record", Text),
+    clustered=True,
+)
+"""The agents of every instance as they were after `local_tick` of its time, when the newest keyframe was written;
+`personality` and `record`, which is all of one, in JSON. Source: seed 001, "Database Schemas"."""
+
+ritual_logs = _table(
+    "vault_ritual_logs",
+    _key("multiverse", Text),
+    _key("branch", Text),
+    _key("instance_id", Text),
+    _key("ritual_id", Text),
+    _column("instance", Text),
+    _column("number", Whole),
+    _column("kind", Text),
+    _column("agent_id", Text),
+    _column("outcome", Text),
+    _column("began_at", Whole),
+    _column("ended_at", Whole),
+    _column("record", Text),
+    clustered=True,
+)
+"""The rituals that have ended, by `number` in the order in which they did. What an instance remembered when a keyframe was
+written stays here when it has forgotten it, and when there is no such instance any more."""
+
+Index(
+    "vault_ritual_logs_in_order", *(ritual_logs.c[name] for name in ("multiverse", "branch", "instance_id", "number"))
+)
+"""With it, the newest of a long log are found without reading the rest."""
+
+unified_snapshots = _table(
+    "vault_unified_snapshots",
+    _key("multiverse", Text),
+    _key("snapshot_id", Text),
+    _column("number", Whole),
+    _column("branch", Text),
+    _column("control_tick", Whole),
+    _column("position", Whole),
+    _column("instance_id", Text),
+    _column("instance", Text),
+    _column("local_tick", Whole),
+    _column("conflicts", Whole),
+    _column("record", Text),
+    _column("document", LargeBinary),
+)
+"""What merges of the four platforms of an instance came to, by `number` in the order in which they were made; `record` has
+the merged state and the conflicts in JSON, `document` is all of it as it was written, compressed."""
+
 listed = _table(
     "vault_listed",
     _key("multiverse", Text),
@@ -235,13 +300,13 @@ listed = _table(
 )
 """After which control tick a table was as it stands, if it is of members' states."""
 
-LISTINGS: dict[str, Table] = {"players": players}
-"""Tables of members' states, written anew with each keyframe where something has changed."""
+LISTINGS: dict[str, Table] = {"players": players, "agents": agents, "rituals": ritual_logs}
+"""Tables of members' states, written with each keyframe where something has changed."""
 
 PARTS: dict[str, tuple[Table, ...]] = {
     "journal": (
         *(multiverses, journal, marks, branches, heads, snapshots, counters, fingerprints, ledger),
-        *(audit, signed_heads),
+        *(audit, signed_heads, unified_snapshots),
     ),
     "keyframes": (fences, keyframes, documents, chunks, chains, seals, listed, *LISTINGS.values()),
 }

@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # SQLAlchemy takes a third of a second to import; who names a
     from actors.vaults.signed_heads import Signing
     from actors.vaults.snapshots import Snapshots
     from actors.vaults.stores import Store
+    from actors.vaults.unified_snapshots import UnifiedSnapshots
 
 SQLITE_SCHEME = "sqlite:///"
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
@@ -54,6 +55,7 @@ class Vault:
     """An open vault. Threads may share it; `open_vault` makes it.
 
     Attributes:
+        unified_snapshots: what merges of the platforms of an instance came to.
         where: what it is called in messages, without secrets.
         durability: in plain words, what survives what.
         shared: whether it survives losing the node of whoever has it open.
@@ -65,6 +67,7 @@ class Vault:
         branches: "Branches",
         snapshots: "Snapshots",
         keyframes: "Keyframes",
+        unified_snapshots: "UnifiedSnapshots",
         where: str,
         durability: str,
         shared: bool,
@@ -73,6 +76,7 @@ class Vault:
         self._branches = branches
         self._snapshots = snapshots
         self._keyframes = keyframes
+        self.unified_snapshots = unified_snapshots
         self.where = where
         self.durability = durability
         self.shared = shared
@@ -509,7 +513,8 @@ class Vault:
             found = Found(
                 name, self.head(name), branches, marks, self.snapshots(name), self.seals(name), self.rules(name)
             )
-            return faults_in(found, self._journal, self._keyframes, is_readable)
+            faults = faults_in(found, self._journal, self._keyframes, is_readable)
+            return faults + self.unified_snapshots.faults(name)
 
         seen = look()
         again = set(look()) if seen else set()
@@ -586,6 +591,7 @@ def _opened(
     from actors.vaults.keyframes import Keyframes
     from actors.vaults.schemas import founded
     from actors.vaults.snapshots import Snapshots
+    from actors.vaults.unified_snapshots import UnifiedSnapshots
 
     with ExitStack() as undo:
         store = for_journal()
@@ -596,6 +602,6 @@ def _opened(
         founded(second, "keyframes", identity)
         audits = AuditLog(store, signing)
         parts = Journal(store, audits), Branches(store, audits), Snapshots(store, audits), Keyframes(second)
-        vault = Vault(*parts, store.where, store.promise(), shared)
+        vault = Vault(*parts, UnifiedSnapshots(store), store.where, store.promise(), shared)
         undo.pop_all()
     return vault

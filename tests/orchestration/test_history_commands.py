@@ -144,6 +144,10 @@ def test_a_vault_is_verified_backed_up_and_pruned(soulfra, lived, tmp_path):
     assert list(json.loads(soulfra("vault", "prune", copy, "--snapshots", 3, "--keyframes", 3, "--json")[1])) == [
         *("vault", "keyframes_gone", "snapshots_gone")
     ]
+    assert soulfra("vault", "prune", copy, "--unified", 3) == (0, "home: 0 unified snapshots went\n", "")
+    assert json.loads(soulfra("vault", "prune", copy, "--unified", 3, "--json")[1])["unified_snapshots_gone"] == {
+        "home": 0
+    }
     assert soulfra("vault", "prune", copy)[1].endswith("keyframes went\n")
     assert json.loads(soulfra("vault", "verify", copy, "--json")[1])["faults"] == {"home": []}
     looked = json.loads(soulfra("history", "at", "home", 7, "--branch", "main", "--vault", copy, "--json")[1])
@@ -164,6 +168,7 @@ def test_a_vault_is_verified_backed_up_and_pruned(soulfra, lived, tmp_path):
         (["vault", "backup", "home.sqlite", "no/where/copy.sqlite"], 1, "there is no folder"),
         (["vault", "prune", "home.sqlite", "--keyframes", "2"], 2, "--keyframes must be 3 or more, not 2"),
         (["vault", "prune", "home.sqlite", "--snapshots", "2"], 2, "--snapshots must be 3 or more, not 2"),
+        (["vault", "prune", "home.sqlite", "--unified", "2"], 2, "--unified must be 3 or more, not 2"),
         (["vault", "verify"], 2, "Missing argument"),
     ],
 )

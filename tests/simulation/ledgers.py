@@ -121,12 +121,13 @@ class WatchedVault(Vault):
 
     def __init__(self, vault: Vault, process: Writer) -> None:
         journal, branches, snapshots = (copy.copy(one) for one in (vault._journal, vault._branches, vault._snapshots))
-        keyframes = copy.copy(vault._keyframes)
+        keyframes, unified = copy.copy(vault._keyframes), copy.copy(vault.unified_snapshots)
         self._stores = (WatchedStore(journal._store, process), WatchedStore(keyframes._store, process))
-        for part in (journal, branches, snapshots):
+        for part in (journal, branches, snapshots, unified):
             vars(part)["_store"] = self._stores[0]
         vars(keyframes)["_store"] = self._stores[1]
-        super().__init__(journal, branches, snapshots, keyframes, vault.where, vault.durability, vault.shared)
+        parts = journal, branches, snapshots, keyframes, unified
+        super().__init__(*parts, vault.where, vault.durability, vault.shared)
 
     @contextmanager
     def _doing(self, of: int, what: str) -> Iterator[None]:

@@ -108,7 +108,7 @@ def test_the_questions_of_the_documentation_have_answers(url: str) -> None:
         mv.run(1)
         born = ledger(url, "main")["wealth"]
         mv.command("sol", "grant_wealth", {"npc": 3, "amount": 10})
-    (block,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "history.md").read_text(encoding="utf-8"), re.DOTALL)
+    block, _ = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "history.md").read_text(encoding="utf-8"), re.DOTALL)
     found = [answers(url, question, beside=keyframes_url(url)) for question in block.split(";") if question.strip()]
     assert [row[:4] for row in found[0]] == [
         (0, 1, "RegisterGame", "sol"),
@@ -180,7 +180,7 @@ def test_a_listing_becomes_what_it_is_told(url: str, opening: Callable[[], Vault
     names = "SELECT branch, player_id, name FROM vault_players ORDER BY branch, player_id"
 
     def save(vault: Vault, tick: int, branch: str, players: dict[str, str]) -> None:
-        rows = {key: {**row, "name": name} for key, name in players.items()}
+        rows = {(key,): {**row, "name": name} for key, name in players.items()}
         vault.save_keyframe(
             "m", 1, Keyframe(branch, tick, 0, {"a": b"%d" % tick}), listings=[Listing("players", tick, rows)]
         )

@@ -69,8 +69,22 @@ class Tables(msgspec.Struct, frozen=True):
     permissions: bytes = b""
 
 
+class _InstanceTable(msgspec.Struct, frozen=True):
+    """Of a `DomainTable`, who lives there."""
+
+    members: dict[str, str]
+    instance: Instance | None = None
+
+
+class _InstanceTables(msgspec.Struct, frozen=True):
+    """Of `Tables`, the instances; whatever else there is is passed over."""
+
+    domains: dict[int, _InstanceTable] = {}
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Tables).decode
+_decode_instances = msgspec.msgpack.Decoder(_InstanceTables).decode
 
 
 def tables_of(sequencer: Sequencer) -> bytes:
@@ -102,6 +116,23 @@ def tables_of(sequencer: Sequencer) -> bytes:
             encode(sequencer.permissions.plain()),
         )
     )
+
+
+def instances_in(document: bytes) -> list[tuple[int, Instance, dict[str, str]]]:
+    """Number, instance, and members by role, of every instance in the document of `tables_of`, by number.
+
+    Raises:
+        ProtocolError: the document is not one of ours.
+    """
+    try:
+        domains = _decode_instances(document).domains
+    except ValueError as error:
+        raise ProtocolError(f"the clock's tables cannot be read: {error}.") from None
+    return [
+        (number, domain.instance, domain.members)
+        for number, domain in sorted(domains.items())
+        if domain.instance is not None
+    ]
 
 
 def restore_tables(sequencer: Sequencer, document: bytes) -> None:
