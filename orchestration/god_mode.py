@@ -22,7 +22,7 @@ from actors.core.kernel.commands import (
     Reply,
     Unfreeze,
 )
-from actors.core.kernel.errors import CommandRefusedError
+from actors.core.kernel.errors import CommandRefusedError, UnknownInstanceError
 from actors.core.kernel.instances import RUNTIME, SURFACE
 from actors.core.kernel.standstills import FREEZE, OVERRIDE
 from actors.core.permissions.roles import LOCAL
@@ -85,7 +85,7 @@ class GodMode(Presiding):
     """Whatever a god may ask for. The methods below are the same as the commands of the same name."""
 
     def god_mode_command(
-        self, command: GodCommand | Mapping[str, Any] | str, *, principal: str = "", origin: str = LOCAL
+        self, command: GodCommand | Mapping[str, Any] | str | bytes, *, principal: str = "", origin: str = LOCAL
     ) -> came.GodResult:
         """Carries out a command of the union in `god_commands`.
 
@@ -149,7 +149,11 @@ class _Carrying:
         return _settled(reply)
 
     def _instance(self, who: str) -> FourPlatformInstance:
-        return self._mv.instance(who)
+        try:
+            return self._mv.instance(who)
+        except UnknownInstanceError:  # it names those that there are, which not everybody is to know
+            self._mv.check_permission(self._principal, self._command.type, origin=self._origin)
+            raise
 
     # ------------------------------------------------------------------------------------------------------- time
 

@@ -9,6 +9,7 @@
     │   ├── UnknownPlayerError    no player of that id
     │   ├── EventRefusedError     an event that may not be queued
     │   ├── CommandRefusedError   a command whose verb, values or moment do not fit
+    │   │   └── UnknownInstanceError  no instance of that id or name
     │   ├── FactoryError          a factory path that leads nowhere, or a factory that raises
     │   ├── ScenarioError         a scenario file that cannot be used
     │   ├── UnknownMultiverseError  no multiverse of that name is up
@@ -92,6 +93,12 @@ class CommandRefusedError(CallerError):
     """A command whose verb, values or moment do not fit."""
 
     code = "command_refused"
+
+
+class UnknownInstanceError(CommandRefusedError):
+    """No instance of that id or name."""
+
+    code = "unknown_instance"
 
 
 class FactoryError(CallerError):
