@@ -60,8 +60,8 @@ def principals(keys: Keys) -> Callable[[Bearer], str]:
 
 
 def rendered(found: BaseModel) -> Response:
-    """An answer in JSON; what no number of JSON is, is null."""
-    return Response(to_json(found, inf_nan_mode="null", bytes_mode="base64"), media_type=BODY_MEDIA_TYPE)
+    """An answer in JSON: what is no number there is null, and bytes are base64."""
+    return Response(to_json(found.model_dump(), inf_nan_mode="null", bytes_mode="base64"), media_type=BODY_MEDIA_TYPE)
 
 
 def app_of(mv: Multiverse, keys: Keys) -> FastAPI:
@@ -71,7 +71,7 @@ def app_of(mv: Multiverse, keys: Keys) -> FastAPI:
         mv: the multiverse that is asked; it is not closed with the application.
         keys: who may come in.
     """
-    app = FastAPI(title="Soulfra", version="1", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Soulfra", version="1", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(Guard)
     app.add_exception_handler(SoulfraError, of_error)
     app.add_exception_handler(HTTPException, of_refusal)

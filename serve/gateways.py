@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from ray import serve as ray_serve
 
-from actors.core.kernel.errors import EngineError, SoulfraError, told
+from actors.core.kernel.errors import EngineError, told
 from orchestration import Multiverse
 from serve.apps import app_of
 from serve.keys import Keys
@@ -44,7 +45,7 @@ class Gateway:
         keys: who may come in.
     """
 
-    async def __init__(self, name: str, keys: Keys) -> None:
+    async def __init__(self, name: str, keys: Keys) -> None:  # type: ignore[misc]  # Ray Serve awaits it
         self._keys = keys
         self._mv = await asyncio.to_thread(Multiverse.attach, name)
 
@@ -55,7 +56,7 @@ class Gateway:
 
 @contextlib.contextmanager
 def gateway(name: str, keys: Keys, host: str, port: int) -> Iterator[None]:
-    """A gateway on the Ray cluster that this process is connected to, from when it answers until the end.
+    """A gateway on the Ray cluster that this process has started, from when it answers until the end.
 
     Args:
         name: of a multiverse that is up there.
@@ -67,15 +68,15 @@ def gateway(name: str, keys: Keys, host: str, port: int) -> Iterator[None]:
         EngineError: Ray Serve could not be started.
     """
     http: dict[str, Any] = {"host": host, "port": port, "request_timeout_s": REQUEST_TIMEOUT_S}
-    application: Any = Gateway
+    title, application = f"gateway to {name}", cast(Any, Gateway)
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     try:
-        try:
-            ray_serve.start(proxy_location="HeadOnly", http_options=http, logging_config=QUIET_LOGS)
-            ray_serve.run(application.bind(name, keys), name=f"gateway to {name}", route_prefix="/")
-        except SoulfraError:
-            raise
-        except Exception as error:  # Ray Serve raises many unrelated kinds when it cannot start
-            raise EngineError(f"the gateway could not be started on Ray Serve: {told(error)}.") from None
+        ray_serve.start(proxy_location="HeadOnly", http_options=http, logging_config=QUIET_LOGS)
+        ray_serve.run(application.bind(name, keys), name=title, route_prefix="/")
+    except Exception as error:  # Ray Serve raises many unrelated kinds when it cannot start
+        raise EngineError(f"the gateway could not be started on Ray Serve: {told(error)}.") from None
+    try:
         yield
     finally:
-        ray_serve.shutdown()
+        with contextlib.suppress(Exception):  # the cluster is about to end, and it with it
+            ray_serve.delete(title)  # what is at work comes to its end

@@ -87,7 +87,9 @@ class Problem(BaseModel):
 
 def problem(status: int, code: str, title: str, detail: str) -> Problem:
     """A problem that has occurred now."""
-    said = writable(detail)[:DETAIL_CHARACTERS_MAX]
+    said = writable(detail)
+    if len(said) > DETAIL_CHARACTERS_MAX:
+        said = said[: DETAIL_CHARACTERS_MAX - 1] + "…"
     return Problem(type=TYPE + code, title=title, status=status, detail=said, instance=uuid4().urn, code=code)
 
 
