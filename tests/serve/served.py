@@ -64,6 +64,24 @@ def client(app: Any, key: str = "") -> TestClient:
     return TestClient(app, headers=headers, raise_server_exceptions=False)
 
 
+class Broken:
+    """A multiverse that raises an error, whatever it is asked."""
+
+    name = "broken"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __getattr__(self, _: str) -> Any:
+        raise self.error
+
+
+def refusing(error: Exception) -> TestClient:
+    """Somebody who asks a multiverse that raises."""
+    keys, key = Keys().with_new("ada")
+    return client(app_of(Broken(error), keys), key)  # type: ignore[arg-type]
+
+
 def ask(who: TestClient, command: object) -> Any:
     """A god command over HTTP."""
     return who.post("/v1/god", json=command)

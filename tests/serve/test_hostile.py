@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from served import JSON, problem_of, served
+from served import JSON, problem_of
 
 from orchestration.god_commands import BY_TYPE
 
@@ -22,12 +22,6 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def there(tmp_path_factory):
-    with served(name="m", vault=tmp_path_factory.mktemp("vault") / "m.sqlite") as found:
-        yield found
-
-
 def sent(there, body, headers=JSON):
     """Sends a body as a god; the answer is a result, or else a refusal that has changed nothing."""
     before = there.mv.digest()
@@ -41,7 +35,7 @@ def sent(there, body, headers=JSON):
     return response
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.binary(max_size=300))
 @example(b"")
 @example(b"\x00")
@@ -84,13 +78,13 @@ def test_deep_and_large(there, body):
     assert len(response.content) < 10_000, "what is refused is not sent back"
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(VALUES)
 def test_any_json(there, value):
     assert sent(there, json.dumps(value)).status_code == 422
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(BY_TYPE)), st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=5))
 def test_fields_that_there_are_with_values_that_may_not_fit(there, kind, fields):
     if there.mv.boundary().branch != "main":

@@ -17,14 +17,14 @@ CLOSED = ("/v1/state", "/v1/instances/alpha", "/v1/history")
 # ---------------------------------------------------------------------------------------------------------- who gets in
 
 
-def test_health_the_page_and_the_document_need_no_key(here):
-    assert here.nobody.get("/healthz").json() == {"status": "ok"}
-    assert here.nobody.get("/openapi.json").json()["openapi"].startswith("3.1")
-    assert "<h1>Soulfra over HTTP</h1>" in here.nobody.get("/docs").text
+def test_health_the_page_and_the_document_need_no_key(there):
+    assert there.nobody.get("/healthz").json() == {"status": "ok"}
+    assert there.nobody.get("/openapi.json").json()["openapi"].startswith("3.1")
+    assert "<h1>Soulfra over HTTP</h1>" in there.nobody.get("/docs").text
 
 
-def test_everything_else_needs_one(here):
-    for response in (*map(here.nobody.get, CLOSED), ask(here.nobody, {"type": "FREEZE_TIME"})):
+def test_everything_else_needs_one(there):
+    for response in (*map(there.nobody.get, CLOSED), ask(there.nobody, {"type": "FREEZE_TIME"})):
         assert "a key is needed" in problem_of(response, 401, "unknown_key")
         assert response.headers["www-authenticate"] == 'Bearer realm="soulfra"'
 
@@ -32,34 +32,34 @@ def test_everything_else_needs_one(here):
 @pytest.mark.parametrize(
     "sent", ["Bearer x", "Bearer ", "Bearer", "Basic YTpi", "x", "Bearer \xff\xfe", "Bearer " + "x" * 60_000, "bearer soulfra_"]
 )  # fmt: skip
-def test_another_key_is_nobodys(here, sent):
-    before = here.mv.digest()
-    for send in (lambda: here.nobody.get("/v1/state", headers={"Authorization": sent.encode("latin-1")}),
-                 lambda: here.nobody.post("/v1/god", json={"type": "FREEZE_TIME"}, headers={"Authorization": sent.encode("latin-1")})):  # fmt: skip
+def test_another_key_is_nobodys(there, sent):
+    before = there.mv.digest()
+    for send in (lambda: there.nobody.get("/v1/state", headers={"Authorization": sent.encode("latin-1")}),
+                 lambda: there.nobody.post("/v1/god", json={"type": "FREEZE_TIME"}, headers={"Authorization": sent.encode("latin-1")})):  # fmt: skip
         response = send()
         problem_of(response, 401, "unknown_key")
         assert response.headers["www-authenticate"].startswith('Bearer realm="soulfra"')
-    assert here.mv.digest() == before
+    assert there.mv.digest() == before
 
 
-def test_a_key_without_a_role_is_let_in_and_refused_everything(here):
-    before = here.mv.digest()
-    for response in (*map(here.stranger.get, CLOSED), here.stranger.get("/v1/instances/nobody")):
+def test_a_key_without_a_role_is_let_in_and_refused_everything(there):
+    before = there.mv.digest()
+    for response in (*map(there.stranger.get, CLOSED), there.stranger.get("/v1/instances/nobody")):
         assert "'eve' may not ask for" in problem_of(response, 403, "permission_refused")
     for command in ({"type": "FREEZE_TIME"}, {"type": "CLONE_INSTANCE", "source": "alpha"}):
-        assert "takes the role god" in problem_of(ask(here.stranger, command), 403, "permission_refused")
-    assert here.mv.digest() == before
+        assert "takes the role god" in problem_of(ask(there.stranger, command), 403, "permission_refused")
+    assert there.mv.digest() == before
 
 
-def test_who_may_not_look_is_not_told_which_instances_there_are(here):
+def test_who_may_not_look_is_not_told_which_instances_tthere_are(there):
     for command in ({"type": "CLONE_INSTANCE", "source": "x"}, {"type": "MERGE_INSTANCES", "ids": ["x", "y"]}):
-        assert "alpha" not in problem_of(ask(here.stranger, command), 403, "permission_refused")
-        assert "alpha" in problem_of(ask(here.god, command), 404, "unknown_instance")
+        assert "alpha" not in problem_of(ask(there.stranger, command), 403, "permission_refused")
+        assert "alpha" in problem_of(ask(there.god, command), 404, "unknown_instance")
 
 
-def test_an_observer_looks_and_commands_nothing(here):
-    assert [here.watcher.get(path).status_code for path in CLOSED] == [200] * 3
-    assert "'bob' has observer" in problem_of(ask(here.watcher, {"type": "FREEZE_TIME"}), 403, "permission_refused")
+def test_an_observer_looks_and_commands_nothing(there):
+    assert [there.watcher.get(path).status_code for path in CLOSED] == [200] * 3
+    assert "'bob' has observer" in problem_of(ask(there.watcher, {"type": "FREEZE_TIME"}), 403, "permission_refused")
 
 
 def test_a_role_for_one_instance_is_for_that_alone(here):
@@ -90,11 +90,11 @@ def test_no_key_is_in_the_journal_the_audit_log_the_vault_or_a_log(here, tmp_pat
 # ------------------------------------------------------------------------------------------------------------- what is told
 
 
-def test_the_state_is_that_of_the_driver(here):
-    found, status = here.watcher.get("/v1/state").json(), here.mv.status()
+def test_the_state_is_that_of_the_driver(there):
+    found, status = there.watcher.get("/v1/state").json(), there.mv.status()
     assert found["name"] == "m" and found["running"] is False
     assert found["boundary"] == {"branch": "main", "control_tick": 2, "position": status.boundary.position}
-    assert found["digest_chain"] == here.mv.digest_chain()
+    assert found["digest_chain"] == there.mv.digest_chain()
     assert found["instances"] == {
         "total": 1,
         "offset": 0,
@@ -105,9 +105,9 @@ def test_the_state_is_that_of_the_driver(here):
     assert shown == realms and found["games"]["total"] == len(realms) == 6
 
 
-def test_long_lists_come_in_parts(here):
-    every = [one["realm_id"] for one in here.watcher.get("/v1/state").json()["games"]["items"]]
-    parts = [here.watcher.get(f"/v1/state?limit=4&offset={at}").json()["games"] for at in (0, 4, 8)]
+def test_long_lists_come_in_parts(there):
+    every = [one["realm_id"] for one in there.watcher.get("/v1/state").json()["games"]["items"]]
+    parts = [there.watcher.get(f"/v1/state?limit=4&offset={at}").json()["games"] for at in (0, 4, 8)]
     assert [part["offset"] for part in parts] == [0, 4, 8] and {part["total"] for part in parts} == {6}
     assert [len(part["items"]) for part in parts] == [4, 2, 0]
     assert [one["realm_id"] for part in parts for one in part["items"]] == every
@@ -117,8 +117,8 @@ def test_long_lists_come_in_parts(here):
     "query", ["limit=0", f"limit={LIMIT_MAX + 1}", "limit=x", "limit=", "offset=-1", "offset=1e3", f"offset={10**30}", "limit=%00"]
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/v1/state", "/v1/history"])
-def test_a_part_that_cannot_be_is_refused(here, path, query):
-    assert problem_of(here.god.get(f"{path}?{query}"), 422, "request").startswith(query.partition("=")[0])
+def test_a_part_that_cannot_be_is_refused(there, path, query):
+    assert problem_of(there.god.get(f"{path}?{query}"), 422, "request").startswith(query.partition("=")[0])
 
 
 def test_a_realm_in_error_shows_its_sentence_and_no_traceback(here):
@@ -142,8 +142,8 @@ def test_an_instance_is_found_by_id_and_by_name(here):
 
 
 @pytest.mark.parametrize("name", ["x" * 65, "%00", "%ff", "a%2Fb", "..%2f..%2fetc%2fpasswd", "%F0%9F%92%A9", " "])
-def test_an_instance_that_cannot_be_is_a_problem(here, name):
-    response = here.god.get(f"/v1/instances/{name}")
+def test_an_instance_that_cannot_be_is_a_problem(there, name):
+    response = there.god.get(f"/v1/instances/{name}")
     problem_of(response, response.status_code, response.json()["code"])
     assert response.status_code in (404, 422)
 
@@ -222,10 +222,10 @@ def test_the_audit_log_names_whose_key_it_was(here, tmp_path):
         ({"type": "CLONE_INSTANCE", "source": "alpha", "modifications": {"mirror.all.it.sum": -1}}, 422, "command_refused", "Nothing was forked"),
     ],
 )  # fmt: skip
-def test_what_is_refused_is_a_problem_and_changes_nothing(here, command, status, code, words):
-    before = here.mv.digest()
-    assert words in problem_of(ask(here.god, command), status, code)
-    assert here.mv.digest() == before
+def test_what_is_refused_is_a_problem_and_changes_nothing(there, command, status, code, words):
+    before = there.mv.digest()
+    assert words in problem_of(ask(there.god, command), status, code)
+    assert there.mv.digest() == before
 
 
 def test_a_body_of_another_kind_or_too_large_is_not_looked_at(here):
@@ -243,17 +243,17 @@ def test_a_body_of_another_kind_or_too_large_is_not_looked_at(here):
     assert here.god.post("/v1/god", content=body + b" " * (BODY_BYTES_MAX - len(body)), headers=JSON).status_code == 200
 
 
-def test_of_who_has_no_key_the_body_is_not_even_looked_at(here):
-    problem_of(here.nobody.post("/v1/god", content=b" " * (4 * BODY_BYTES_MAX), headers=JSON), 401, "unknown_key")
+def test_of_who_has_no_key_the_body_is_not_even_looked_at(there):
+    problem_of(there.nobody.post("/v1/god", content=b" " * (4 * BODY_BYTES_MAX), headers=JSON), 401, "unknown_key")
 
 
-def test_other_paths_and_methods_are_problems(here):
+def test_other_paths_and_methods_are_problems(there):
     for path in ("/", "/v1", "/v1/god/", "/v2/state", "/docs/oauth2-redirect", "/redoc", "/v1/instances/", "/.."):
-        problem_of(here.god.get(path, follow_redirects=False), 404, "not_found")
-    response = here.god.get("/v1/god")
+        problem_of(there.god.get(path, follow_redirects=False), 404, "not_found")
+    response = there.god.get("/v1/god")
     problem_of(response, 405, "method_not_allowed")
     assert response.headers["allow"] == "POST"
-    problem_of(here.god.delete("/v1/state"), 405, "method_not_allowed")
+    problem_of(there.god.delete("/v1/state"), 405, "method_not_allowed")
 
 
 def test_a_clock_that_runs_answers_too(here):
@@ -265,8 +265,8 @@ def test_a_clock_that_runs_answers_too(here):
         here.mv.pause()
 
 
-def test_a_second_application_beside_the_first_is_as_good_with_keys_of_its_own(here):
+def test_a_second_application_beside_the_first_is_as_good_with_keys_of_its_own(there):
     keys, key = Keys().with_new("ada")
-    other = app_of(here.mv, keys)
-    assert client(other, key).get("/v1/state").json() == here.god.get("/v1/state").json()
-    problem_of(client(other, here.keys["ada"]).get("/v1/state"), 401, "unknown_key")
+    other = app_of(there.mv, keys)
+    assert client(other, key).get("/v1/state").json() == there.god.get("/v1/state").json()
+    problem_of(client(other, there.keys["ada"]).get("/v1/state"), 401, "unknown_key")

@@ -2,9 +2,9 @@
 
 import jsonschema
 import pytest
-from served import JSON, ask, client, served
-from test_problems import refusing
+from served import JSON, ask, client, refusing
 
+from actors.core.kernel.addresses import PART_CHARACTERS_MAX
 from actors.core.kernel.errors import CommandRefusedError, DamagedVaultError, EngineError
 from orchestration import god_commands, god_results
 from orchestration.god_commands import BY_TYPE, god_command
@@ -49,12 +49,6 @@ WRONG = [
 
 
 @pytest.fixture(scope="module")
-def there(tmp_path_factory):
-    with served(name="m", vault=tmp_path_factory.mktemp("vault") / "m.sqlite") as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def document(there):
     return there.nobody.get("/openapi.json").json()
 
@@ -78,11 +72,11 @@ def test_the_union_has_every_type_of_command_and_no_other(document):
     schemas, union = document["components"]["schemas"], document["components"]["schemas"]["GodCommand"]
     assert union["discriminator"]["propertyName"] == "type"
     mapping = union["discriminator"]["mapping"]
-    assert mapping == {type: REF.format(model=model.__name__) for type, model in BY_TYPE.items()}
+    assert mapping == {kind: REF.format(model=model.__name__) for kind, model in BY_TYPE.items()}
     assert {one["$ref"] for one in union["oneOf"]} == {*mapping.values()} and len(union["oneOf"]) == len(BY_TYPE)
-    for type, model in BY_TYPE.items():
+    for kind, model in BY_TYPE.items():
         schema = schemas[model.__name__]
-        assert set(schema["properties"]) == set(model.model_fields), type
+        assert set(schema["properties"]) == set(model.model_fields), kind
         assert schema["additionalProperties"] is False and schema["description"] == model.__doc__
 
 
@@ -142,7 +136,7 @@ def test_every_answer_that_is_announced_comes_and_is_as_announced(there, documen
         response = ask(there.god, command)
         seen.add(check(document, "post", "/v1/god", response))
         came[command["type"]] = response.status_code
-    assert {type for type, status in came.items() if status != 200} == {"AGENT_POSSESSION"}, "small platforms have none"
+    assert {kind for kind, status in came.items() if status != 200} == {"AGENT_POSSESSION"}, "small platforms have none"
     seen |= {
         check(document, "post", "/v1/god", response)
         for response in (
@@ -160,7 +154,7 @@ def test_every_answer_that_is_announced_comes_and_is_as_announced(there, documen
     for path, found, other in (
         ("/v1/state", "", "?limit=0"),
         ("/v1/history", "", "?limit=0"),
-        ("/v1/instances/{instance}", "i1", "x" * 65),
+        ("/v1/instances/{instance}", "i1", "x" * (PART_CHARACTERS_MAX + 1)),
     ):
         stem = path.partition("{")[0]
         answers = [
@@ -215,5 +209,5 @@ def test_the_page_shows_every_operation_command_and_schema_and_fetches_nothing(t
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert "<script" not in page and "http://" not in page and "https://" not in page
     assert all(f"<code>{method.upper()} {path}</code>" in page for path in document["paths"] for method in document["paths"][path])  # fmt: skip
-    assert all(f"<code>{type}</code>" in page for type in BY_TYPE)
+    assert all(f"<code>{kind}</code>" in page for kind in BY_TYPE)
     assert all(f'id="{name}"' in page for name in document["components"]["schemas"])

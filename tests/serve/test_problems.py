@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from served import client, problem_of
+from served import client, problem_of, refusing
 
 from actors.core.kernel import errors
 from actors.core.kernel.errors import ERRORS_BY_CODE
@@ -19,24 +19,6 @@ EXPECTED = {
     "protocol": 500, "engine": 503, "vault": 500, "stale_epoch": 503, "unreachable_vault": 503, "damaged_vault": 500,
     "uncertain_write": 503,
 }  # fmt: skip
-
-
-class Broken:
-    """A multiverse that raises an error, whatever it is asked."""
-
-    name = "broken"
-
-    def __init__(self, error):
-        self.error = error
-
-    def __getattr__(self, _):
-        raise self.error
-
-
-def refusing(error):
-    """A client of a multiverse that raises."""
-    keys, key = Keys().with_new("ada")
-    return client(app_of(Broken(error), keys), key)
 
 
 def test_every_error_there_is_has_the_status_that_is_expected():
