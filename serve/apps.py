@@ -1,6 +1,6 @@
 """The HTTP application of a multiverse. It holds no rule: each handler parses, calls one function, and renders."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
@@ -44,10 +44,10 @@ async def body_of(request: Request) -> bytes:
     return bytes(body)
 
 
-def principals(keys: Keys) -> Callable[[Bearer], str]:
+def principals(keys: Keys) -> Callable[[Bearer], Awaitable[str]]:
     """Finds out whose request it is."""
 
-    def principal(bearer: Bearer) -> str:
+    async def principal(bearer: Bearer) -> str:
         if bearer is None:
             says = "a key is needed; send it as: Authorization: Bearer KEY."
             raise HTTPException(401, says, {"WWW-Authenticate": 'Bearer realm="soulfra"'})
@@ -81,13 +81,13 @@ def app_of(mv: Multiverse, keys: Keys) -> FastAPI:
     document = documented(app)
 
     @app.get("/openapi.json", include_in_schema=False)
-    def openapi() -> dict[str, Any]:
+    async def openapi() -> dict[str, Any]:
         return document
 
     page = page_of(document)
 
     @app.get("/docs", include_in_schema=False)
-    def docs() -> HTMLResponse:
+    async def docs() -> HTMLResponse:
         return page
 
     return app
@@ -106,7 +106,7 @@ def _open(mv: Multiverse) -> APIRouter:
     return router
 
 
-def _closed(mv: Multiverse, principal: Callable[[Bearer], str]) -> APIRouter:
+def _closed(mv: Multiverse, principal: Callable[[Bearer], Awaitable[str]]) -> APIRouter:
     """What takes a key, and a role of whoever has it."""
     router = APIRouter(prefix="/v1")
     who_asks = Depends(principal)
