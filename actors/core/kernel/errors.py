@@ -95,12 +95,6 @@ class CommandRefusedError(CallerError):
     code = "command_refused"
 
 
-class UnknownInstanceError(CommandRefusedError):
-    """No instance of that id or name."""
-
-    code = "unknown_instance"
-
-
 class FactoryError(CallerError):
     """A factory path that leads nowhere, or a factory that raises."""
 
@@ -135,6 +129,12 @@ class UnknownSnapshotError(CallerError):
     """The multiverse has no snapshot of that name."""
 
     code = "unknown_snapshot"
+
+
+class UnknownInstanceError(CommandRefusedError):
+    """No instance of that id or name."""
+
+    code = "unknown_instance"
 
 
 class MergeRefusedError(CallerError):
