@@ -12,10 +12,14 @@ DEMO_REPORT := out/demo.html
 
 SEEDS ?= 10000
 
-.PHONY: demo test lint tests bench soak endurance mutations losses clean help
+VAULT ?= out/multiverse.sqlite
+PORT ?= 8000
+
+.PHONY: demo serve test lint tests bench soak endurance mutations losses clean help
 
 help:
 	@echo "make demo   three realms on Ray, 60 control ticks, and a report in $(DEMO_REPORT)"
+	@echo "make serve  a multiverse over HTTP on port $(PORT) of this machine; its key is shown the first time"
 	@echo "make test   style, types and all tests"
 	@echo "make bench  the City beside Mesa, lockstep beside HELICS, mosaik, xoscar, Ray and ZeroMQ, PHOLD, recovery, real time, history, sweeps"
 	@echo "make losses nodes, the control plane and the power are lost, on a Ray of the tests' own; five minutes"
@@ -27,6 +31,10 @@ help:
 demo: $(INSTALLED)
 	@mkdir -p out
 	@$(BIN)/soulfra simulate --games 3 --control-ticks 60 --realtime --local-tick-ms 10 --report $(DEMO_REPORT)
+
+serve: $(INSTALLED)
+	@mkdir -p out
+	@$(BIN)/python -m serve --vault $(VAULT) --port $(PORT)
 
 test: lint tests
 

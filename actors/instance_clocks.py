@@ -14,13 +14,22 @@ from actors.core.merging.rules import Strategy
 from actors.core.merging.unified_snapshots import UnifiedSnapshot, unified_snapshot
 from actors.headless import Headless
 from actors.pasts import PastChronicle, standing_at
-from actors.requests import Asked, Principal
+from actors.requests import Asked, Caller, Principal
 from actors.tree_clocks import TreeClock
 from actors.vaults.records import Unification
 
 
 class InstanceClock(TreeClock):
     """See `MasterClock`."""
+
+    def check_permission(self, caller: Caller) -> None:
+        """Finds out whether somebody may ask for something, as of the last boundary; waits for nothing.
+
+        Raises:
+            PermissionRefusedError: no role allows it.
+            SettingsError: the principal, the verb or the scope is no name, or the origin is unknown.
+        """
+        Asked(caller, caller.verb, "").check(self._sequencer.permissions)
 
     def revert_domain(
         self, fork: int, control_tick: int, snapshot: str = "", command_id: str = "", principal: Principal = ""

@@ -199,7 +199,7 @@ SIGNS = frozenset({"process_id", "crash", "status", "stop"})
 """Methods that a clock answers before it stands."""
 GROUPS = {
     **dict.fromkeys(SIGNS, "signs"),
-    **dict.fromkeys(("about", "boundary", "recoveries", "query"), "readers"),
+    **dict.fromkeys(("about", "boundary", "recoveries", "query", "check_permission"), "readers"),
     "advance_to": "run",
 }
 """On which threads a method runs; those left out are commands."""

@@ -17,7 +17,9 @@ from actors.instance_clocks import InstanceClock
 from actors.lanes import LocalLane
 from actors.vaults.vaults import open_vault
 
-READS = frozenset({"query", "status", "stop", "series", "records", "recoveries", "boundary", "about"})
+READS = frozenset(
+    {"query", "status", "stop", "series", "records", "recoveries", "boundary", "about", "check_permission"}
+)
 """Methods of the clock that never wait and run no turn."""
 CLOSE_TIMEOUT_S = 10.0
 """For the tick under way to end; a member that hangs must not hold up the end."""

@@ -15,7 +15,7 @@ from actors.core.kernel.commands import (
     Reply,
     Unfreeze,
 )
-from actors.core.kernel.errors import CommandRefusedError
+from actors.core.kernel.errors import CommandRefusedError, UnknownInstanceError
 from actors.core.kernel.instances import RUNTIME, SURFACE
 from actors.core.kernel.standstills import FREEZE, OVERRIDE
 from actors.core.permissions.validators import EVERYWHERE
@@ -56,7 +56,11 @@ class Errand:
         return _settled(reply)
 
     def _instance(self, who: str) -> FourPlatformInstance:
-        return self._mv.instance(who)
+        try:
+            return self._mv.instance(who)
+        except UnknownInstanceError:  # it names those that there are, which not everybody is to know
+            self._mv.check_permission(self._principal, self._command.type, origin=self._origin)
+            raise
 
     # ------------------------------------------------------------------------------------------------------- time
 

@@ -61,7 +61,7 @@ class GodMode(Presiding):
     """Whatever a god may ask for. The methods below are the same as the commands of the same name."""
 
     def god_mode_command(
-        self, command: "GodCommand | Mapping[str, Any] | str", *, principal: str = "", origin: str = LOCAL
+        self, command: "GodCommand | Mapping[str, Any] | str | bytes", *, principal: str = "", origin: str = LOCAL
     ) -> "GodResult":
         """Carries out a command of the union in `god_commands`.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.core.kernel.addresses import PART_CHARACTERS_MAX
 from actors.core.kernel.commands import MemberSpec
-from actors.core.kernel.errors import CommandRefusedError
+from actors.core.kernel.errors import CommandRefusedError, UnknownInstanceError
 from actors.core.kernel.instances import PLATFORM_ROLES
 from actors.core.kernel.modifications import by_member
 from orchestration.arguments import checked_map, encoded
@@ -70,7 +70,7 @@ def found(instances: Sequence[FourPlatformInstance], who: object) -> FourPlatfor
     """The one of that id or name.
 
     Raises:
-        CommandRefusedError: there is none.
+        UnknownInstanceError: there is none.
     """
     if isinstance(who, FourPlatformInstance):
         who = who.instance_id
@@ -78,7 +78,7 @@ def found(instances: Sequence[FourPlatformInstance], who: object) -> FourPlatfor
         if who in (one.instance_id, one.name):
             return one
     known = ", ".join(f"{one.instance_id} ({one.name})" for one in instances) or "none"
-    raise CommandRefusedError(f"there is no instance {str(who)[:PART_CHARACTERS_MAX]!r}; there are {known}.")
+    raise UnknownInstanceError(f"there is no instance {str(who)[:PART_CHARACTERS_MAX]!r}; there are {known}.")
 
 
 def specs_of(factories: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, MemberSpec]:

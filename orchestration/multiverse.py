@@ -47,6 +47,8 @@ class Multiverse(OuterLayers):
     `delete_snapshot`, `diff`), the way back (`revert`, `revert_realm`, `select`, `branches`, `history`), what if (`fork`,
     `forks`, `drop_fork`, `sweep`).
 
+    Who may ask for what (`Permitting`): `grant_role`, `revoke_role`, `revoke_all_roles`, `check_permission`.
+
     Instances (`Presiding`): four platforms each, behind a wall of their own (`create_instance`, `instances`, `instance`,
     `attach_game`, `modify_instance`, `revert_instance`, `fork_instance`, `destroy_instance`), and who stands still
     (`freeze`, `unfreeze`). Their platforms as one truth (`merge_all_active_platforms`).

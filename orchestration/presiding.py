@@ -23,14 +23,14 @@ from actors.vaults.records import Unification
 from orchestration.arguments import checked, checked_texts
 from orchestration.engines import Ticket
 from orchestration.instances import FourPlatformInstance, changes_of, found, instance_of, specs_of
-from orchestration.remembering import Remembering
+from orchestration.permitting import Permitting
 
 Who = str | FourPlatformInstance
 SYNC_DELAY_TICKS = 50
 SYNC_DELAY_TICKS_MAX = 1_000_000
 
 
-class Presiding(Remembering):
+class Presiding(Permitting):
     """Instances, and who stands still. An instance is named by its id, its name, or what `instance` gives."""
 
     # -------------------------------------------------------------------------------------------------------- instances
@@ -83,7 +83,7 @@ class Presiding(Remembering):
         """The instance of an id or a name, as it is now.
 
         Raises:
-            CommandRefusedError: there is none.
+            UnknownInstanceError: there is none.
         """
         return found(self.instances(), who)
 

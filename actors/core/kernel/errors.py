@@ -9,7 +9,8 @@
     │   ├── UnknownPlayerError    no player of that id
     │   ├── EventRefusedError     an event that may not be queued
     │   ├── CommandRefusedError   a command whose verb, values or moment do not fit
-    │   │   └── GovernorDeniedError  Cal Riven denies it, whoever asks
+    │   │   ├── GovernorDeniedError  Cal Riven denies it, whoever asks
+    │   │   └── UnknownInstanceError  no instance of that id or name
     │   ├── BridgeDeniedError     a platform may not talk to that other one
     │   ├── FactoryError          a factory path that leads nowhere, or a factory that raises
     │   ├── ScenarioError         a scenario file that cannot be used
@@ -142,6 +143,12 @@ class UnknownSnapshotError(CallerError):
     """The multiverse has no snapshot of that name."""
 
     code = "unknown_snapshot"
+
+
+class UnknownInstanceError(CommandRefusedError):
+    """No instance of that id or name."""
+
+    code = "unknown_instance"
 
 
 class MergeRefusedError(CallerError):

@@ -1,0 +1,73 @@
+"""Permitting: who may ask for what. Roles are given and taken back at boundaries, journaled, and state like all else."""
+
+from typing import Any
+
+from actors.core.kernel.commands import ChangeRole
+from actors.core.kernel.errors import SettingsError
+from actors.core.permissions.roles import LOCAL
+from actors.core.permissions.validators import EVERYWHERE
+from actors.requests import Caller
+from orchestration.arguments import checked
+from orchestration.remembering import Remembering
+
+
+class Permitting(Remembering):
+    """Roles of principals; the tables are in `actors.core.permissions.roles`."""
+
+    def grant_role(self, principal: str, role: str, scope: str = EVERYWHERE) -> dict[str, Any]:
+        """Gives a principal a role in a scope; from then on nothing but what is granted holds for him, from everywhere.
+
+        Args:
+            principal: who.
+            role: "observer", "player", "operator" or "god".
+            scope: the id of an instance, a realm or a player.
+
+        Returns:
+            principal, and all his roles by scope.
+
+        Raises:
+            SettingsError: no such role, or a principal or scope that is no name.
+            PermissionRefusedError: whoever drives may not give roles.
+            CommandRefusedError: there are as many principals or scopes as there may be.
+        """
+        return self._change_role(principal, _named(role), scope, granted=True)
+
+    def revoke_role(self, principal: str, role: str, scope: str = EVERYWHERE) -> dict[str, Any]:
+        """Takes a role in a scope back; see `grant_role`.
+
+        Raises:
+            CommandRefusedError: this principal does not have it there.
+        """
+        return self._change_role(principal, _named(role), scope, granted=False)
+
+    def revoke_all_roles(self, principal: str) -> dict[str, Any]:
+        """Takes every role of a principal back; he may do nothing then. See `grant_role`."""
+        return self._change_role(principal, "", EVERYWHERE, granted=False)
+
+    def _change_role(self, principal: str, role: str, scope: str, *, granted: bool) -> dict[str, Any]:
+        for text, what in ((principal, "principal"), (role, "role"), (scope, "scope")):
+            checked(str, text, what)
+        return self._submit(ChangeRole(principal, role, scope, granted))  # type: ignore[no-any-return]
+
+    def check_permission(self, principal: str, verb: str, scope: str = EVERYWHERE, origin: str = LOCAL) -> None:
+        """Finds out whether a principal may ask for something, as of the last boundary; waits for nothing.
+
+        Commands ask this by themselves. It is for those who answer a question in another's name.
+
+        Args:
+            principal: who.
+            verb: for what, as the audit log spells it: "query", "history", "FREEZE_TIME".
+            scope: the id of an instance, a realm or a player.
+            origin: where the request comes from: "local", or "http".
+
+        Raises:
+            PermissionRefusedError: no role allows it.
+            SettingsError: the principal, the verb or the scope is no name, or the origin is unknown.
+        """
+        self._call("check_permission", Caller(principal, verb, scope, origin))
+
+
+def _named(role: object) -> str:
+    if not isinstance(role, str) or not role:
+        raise SettingsError(f"a role must be named, not {role!r:.80}; see revoke_all_roles to take all of them back.")
+    return role
