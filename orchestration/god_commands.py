@@ -273,6 +273,7 @@ BY_TYPE: Mapping[str, type[_Command]] = {
 """Every type of command, in the order of the table in `docs/god_mode.md`."""
 PLATFORMS_OF = {**{role: (role,) for role in PLATFORM_ROLES}, "all": PLATFORM_ROLES}
 FAULTS_TOLD_MAX = 5
+WORDS_CHARACTERS_MAX = 2_000
 
 
 def god_command(given: object) -> GodCommand:
@@ -297,12 +298,18 @@ def _in_words(given: object, error: ValidationError) -> str:
         where = ".".join(str(part) for part in fault["loc"] if part not in BY_TYPE)
         said = fault["msg"]
         if fault["type"] in ("union_tag_invalid", "union_tag_not_found") and not where:
-            return f"a god command needs a type, one of {', '.join(BY_TYPE)}; {said}."
+            return _in_a_line(f"a god command needs a type, one of {', '.join(BY_TYPE)}; {said}.")
         if fault["type"] == "extra_forbidden":
             said = f"there is no such field; there are {', '.join(_fields(given, fault['loc']))}"
         found.append(f"{where or 'the command'}: {said[0].lower()}{said[1:]}")
     more = error.error_count() - len(found)
-    return "; ".join(found)[:2_000] + (f"; and {more} more" if more > 0 else "") + "."
+    said = "; ".join(found) + (f"; and {more} more" if more > 0 else "") + "."
+    return _in_a_line(said)
+
+
+def _in_a_line(said: str) -> str:
+    """What was given may hold anything; a lone surrogate has no encoding."""
+    return "".join(letter if letter.isprintable() else " " for letter in said)[:WORDS_CHARACTERS_MAX]
 
 
 def _fields(given: object, where: tuple[int | str, ...]) -> list[str]:

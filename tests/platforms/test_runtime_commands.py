@@ -10,6 +10,7 @@ EVERYTHING = [
     ("start_autonomous", {}),
     ("stop_autonomous", {}),
     ("whisper", {"sender": "ann", "text": "dream"}),
+    ("whisper_across", {"agent_id": "arty", "instance": "beta", "text": "dream"}),
     ("spawn_agent", {"template": "basic"}),
     ("terminate_agent", {"agent_id": "arty"}),
     ("modify_personality", {"agent_id": "arty", "personality": {}}),

@@ -25,6 +25,7 @@ from actors.core.kernel.commands import (
     RegisterGame,
     checked_command,
 )
+from actors.core.kernel.cut_checks import checked_cut
 from actors.core.kernel.domains import (
     FORK_MARK,
     FORKED,
@@ -146,7 +147,10 @@ class Forking(Rounds):
                 f"what these realms were, and their modifications, takes {size:,} bytes, and at most {STATE_BYTES_MAX:,} "
                 "fit into a command; fork fewer of them at once, or as they are now."
             )
-        cut = decoded_cut(command.past) if command.past else (yield from self.cut_script(command.realm_ids))
+        if command.past:
+            cut = checked_cut(decoded_cut(command.past))
+        else:
+            cut = yield from self.cut_script(command.realm_ids)
         roles = [origin.role for origin in cut.origins]
         numbers = self._numbers(roles, command.count)
         instances = self._instances(cut, numbers, command.names)
@@ -155,6 +159,8 @@ class Forking(Rounds):
             for number in numbers
             for origin in cut.origins
         }
+        for member_id in newcomers:
+            checked_realm_id(member_id)
         grants = dict(self._modifying(command, cut, numbers))
         made = yield Populate(newcomers)
         changed: Mapping[str, Outbox] = {}

@@ -11,11 +11,13 @@ from actors.core.kernel.events import DELIVER_AT_MAX
 from actors.core.kernel.games import Seated
 from actors.core.kernel.instances import instance_id
 from actors.core.kernel.instancing import Instancing
-from actors.core.kernel.standstills import UNSTARTED, with_cause, without_cause
-
-CAUSE_CHARACTERS_MAX = 200
-CAUSES_MAX = 16
-"""For which one member stands still at once; each is written into every digest."""
+from actors.core.kernel.standstills import (
+    CAUSE_CHARACTERS_MAX,
+    CAUSES_MAX,
+    UNSTARTED,
+    with_cause,
+    without_cause,
+)
 
 
 class Freezing(Instancing):

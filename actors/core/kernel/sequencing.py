@@ -39,6 +39,7 @@ from actors.core.kernel.commands import (
     Unsubscribe,
     checked_command,
 )
+from actors.core.kernel.cut_checks import PERIOD_CONTROL_TICKS_MAX
 from actors.core.kernel.digests import fold
 from actors.core.kernel.domains import is_copy_id
 from actors.core.kernel.effects import Dispose, Lost, Rebuild, Refused, Script, Spawn
@@ -61,7 +62,6 @@ from actors.core.kernel.modifications import BECOME
 from actors.core.kernel.settings import LOOKAHEAD_MAX
 from actors.core.permissions.validators import PermissionValidator
 
-PERIOD_CONTROL_TICKS_MAX = 1_000_000
 REPLIES_KEPT_MAX = 10_000
 """Replies kept for callers who ask again because they lost the first one; nobody asks that late."""
 OUTSIDE_IDS_MAX = 100_000

@@ -8,6 +8,9 @@ UNSTARTED = "unstarted"
 """The cause for which the platforms of an instance stand still until it is started."""
 FREEZE = "freeze"
 OVERRIDE = "override"
+CAUSE_CHARACTERS_MAX = 200
+CAUSES_MAX = 16
+"""For which one member stands still at once; each is written into every digest."""
 UNTIL_LIFTED = 0
 """The duration of a cause that does not lift by itself."""
 

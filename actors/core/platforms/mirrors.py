@@ -44,7 +44,6 @@ class Observation(Part, frozen=True):
     """The latest observation of a platform: when it came, and what it said."""
 
     at: Whole
-    control_tick: Whole
     seen: dict[str, Any]
 
 
@@ -135,7 +134,7 @@ class MirrorPlatform(Platform):
             self.refuse(event, f"the observation does not fit: {error}.")
             return
         self._count("observations")
-        self.observations[event.source] = Observation(turn.now, event.control_tick_id, msgspec.to_builtins(seen))
+        self.observations[event.source] = Observation(turn.now, msgspec.to_builtins(seen))
         if isinstance(seen, RuntimeObservation):
             self._remember(seen)
             self._seed(turn, seen)

@@ -9,8 +9,9 @@ from typing import Final
 
 import msgspec
 
+from actors.core.kernel.addresses import checked_part
 from actors.core.kernel.codec import Plain
-from actors.core.kernel.errors import CommandRefusedError, GovernorDeniedError, SettingsError
+from actors.core.kernel.errors import AddressError, CommandRefusedError, GovernorDeniedError, SettingsError
 from actors.core.kernel.members import Birth, Turn
 from actors.core.kernel.streams import entity_number
 from actors.core.platforms import bridges, daemons, deeds, governors, messages, possessions, ritual_engines, whispers
@@ -109,6 +110,26 @@ class RuntimeCommands(Platform):
         """Whispers to an agent, or to all; it has an effect once Protocol has approved it. Returns `{whisper_id, hint}`."""
         self._begun()
         return self.take_whisper(turn, sender, text, agent_id)
+
+    @command
+    def whisper_across(self, turn: Turn, agent_id: Plain, instance: Plain, text: Plain, listener: Plain = "") -> Plain:
+        """Lets an agent whisper to another instance, to one of its agents or to all; it is heard where a god lets it.
+
+        Raises:
+            CommandRefusedError: no such agent here, or a name or a text that cannot be.
+        """
+        self._begun()
+        speaker = self._living(agent_id)
+        there = checked_text(instance, "instance", ID_CHARACTERS_MAX)
+        said = checked_text(text, "text", whispers.WHISPER_CHARACTERS_MAX)
+        heard_by = "" if listener == "" else checked_text(listener, "listener", ID_CHARACTERS_MAX)
+        told = messages.Whispered(said, heard_by)
+        try:
+            target = checked_part(f"{there}/{bridges.RUNTIME}", "instance")
+        except AddressError as error:
+            raise CommandRefusedError(error.message) from None
+        event_id = turn.send(target, messages.WHISPER, msgspec.to_builtins(told))
+        return {"event_id": event_id, "agent_id": speaker}
 
     def take_whisper(self, turn: Turn, sender: object, text: object, agent_id: object) -> Plain:
         """Takes a whisper in, from a command or an event, and asks Protocol.

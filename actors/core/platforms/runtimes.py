@@ -31,8 +31,8 @@ from actors.core.platforms.societies import ENERGY, Society
 from actors.core.platforms.views import Questions
 from actors.core.realms.tick_engines import on
 
-FETCHING_CONTROL_TICKS = 2
-"""How often the weather and the level of compliance are asked for."""
+FETCHING_LOCAL_TICKS = 20
+"""How often the weather and the level of compliance are asked for: by its own time, which goes wherever the instance goes."""
 
 
 class RuntimePlatform(RuntimeCommands):
@@ -53,6 +53,7 @@ class RuntimePlatform(RuntimeCommands):
         messages.WEATHER_INFLUENCE,
         messages.REQUEST_VALIDATION,
         messages.FOUNDED,
+        messages.WHISPER,
     }
     questions: ClassVar[Questions] = {
         "agents": ("agents", ""),
@@ -104,7 +105,7 @@ class RuntimePlatform(RuntimeCommands):
         if self.society.vitals.initialized:
             self._lapse_whispers(turn.now)
             self._export(turn)
-            if turn.control_tick % FETCHING_CONTROL_TICKS == 0:
+            if turn.now % FETCHING_LOCAL_TICKS < turn.local_ticks:
                 self.fetch(turn, bridges.SURFACE, "weather")
                 self.fetch(turn, bridges.PROTOCOL, "compliance")
         self.speak(turn)

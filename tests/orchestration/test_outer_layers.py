@@ -1,0 +1,285 @@
+"""Outer layers: out into a file and back to the same digest, here and elsewhere; what is not what it says stays outside."""
+
+import msgspec
+import pytest
+
+from actors.core.kernel.codec import decode, encode
+from actors.core.kernel.domains import decoded_cut, encoded_cut
+from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError
+from actors.core.kernel.instances import PLATFORM_ROLES
+from actors.core.kernel.states import Records, decode_state, encode_state
+from actors.packages.files import inspect_package, read_package, write_package
+from orchestration import Multiverse
+from orchestration.outer_layer_interfaces import OuterLayerInterface
+from orchestration.outer_layers import wrapped
+
+LEVELS = 20
+
+
+def multiverse(tmp_path, name, seed=1, **more):
+    return Multiverse(seed, engine="local", name=name, vault=tmp_path / f"{name}.sqlite", **more)
+
+
+@pytest.fixture
+def mv(tmp_path):
+    with multiverse(tmp_path, "m") as found:
+        found.create_instance("alpha")
+        found.run(12)
+        yield found
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    with multiverse(tmp_path, "elsewhere", seed=99) as found:
+        found.run(5)
+        yield found
+
+
+def test_elsewhere_it_is_the_same_and_lives_the_same_life(mv, elsewhere, tmp_path):
+    write_package(tmp_path / "alpha.pkg", mv.export_to_outer_layer("alpha", reason="to look at"))
+    (there,) = elsewhere.import_from_outer_layer(read_package(tmp_path / "alpha.pkg"))
+    assert there.name == "alpha"
+    for _ in range(4):
+        assert elsewhere.instance_digest("alpha") == mv.instance_digest("alpha")
+        mv.run(3)
+        elsewhere.run(3)
+    chain = elsewhere.digest_chain()
+    with elsewhere.at(17) as past:
+        assert past.digest_chain() == chain
+    assert all(here == owed for here, owed in elsewhere.audit()["conservation"].values())
+
+
+def test_an_export_changes_nothing_and_tells_what_is_in_it(mv, tmp_path):
+    before = mv.digest()
+    package = mv.export_to_outer_layer("alpha", reason="to look at")
+    assert mv.digest() == before
+    assert package.game_state.agents == decode(encode(mv.query("runtime~1", "agents")))
+    assert package.game_state.vibes["now"]["phase"] == mv.query("surface~1", "weather")["phase"]
+    assert set(package.platform_configs) == set(PLATFORM_ROLES)
+    assert "REALITY_FORK" in package.control_interface.god_mode_commands
+    assert set(package.control_interface.manipulation_methods) == {
+        *("MODIFY_AGENT_PERSONALITY", "INJECT_RITUAL_EVENT", "ALTER_VIBE_WEATHER", "REWRITE_HISTORY")
+    }
+    assert package.metadata.digest == mv.instance_digest("alpha")
+    write_package(tmp_path / "a.pkg", package)
+    assert read_package(tmp_path / "a.pkg") == package
+    assert inspect_package(tmp_path / "a.pkg").content_bytes > 0
+
+
+def test_what_was_can_be_taken_out_too(mv):
+    then = mv.export_to_outer_layer("alpha")
+    mv.snapshot("then")
+    mv.run(4)
+    for where in ({"control_tick": 12}, {"snapshot": "then"}):
+        assert mv.export_to_outer_layer("alpha", **where).metadata.digest == then.metadata.digest
+    with pytest.raises(CommandRefusedError, match="reaches from control tick 0"):
+        mv.export_to_outer_layer("alpha", control_tick=99)
+
+
+def test_with_an_attached_realm_and_standing_still(mv, elsewhere):
+    mv.register_game("sol", "actors.core.realms.city:City", params={"npcs": 20})
+    mv.run(2)
+    mv.attach_game("sol", "alpha")
+    mv.run(2)
+    mv.freeze(["runtime~1"], local_ticks=40)
+    mv.run(1)
+    (there,) = elsewhere.import_from_outer_layer(mv.export_to_outer_layer("alpha"))
+    for _ in range(6):
+        mv.run(1)
+        elsewhere.run(1)
+        assert elsewhere.instance_digest(there) == mv.instance_digest("alpha")
+    assert there.attached == {"sol": f"sol~{there.fork}"}
+
+
+def test_layers_within_layers(mv, elsewhere, tmp_path):
+    mv.fork_instance("alpha", names=["beta"])
+    package = mv.export_multiverse(reason="all of it")
+    for level in range(LEVELS):
+        package = wrapped([package], f"layer {level}")
+        write_package(tmp_path / "layers.pkg", package, replace=True)
+        package = read_package(tmp_path / "layers.pkg")
+    assert package.metadata.recursion_level == LEVELS + 1
+    assert package.metadata.return_path[:2] == [f"layer {LEVELS - 2}", f"layer {LEVELS - 3}"]
+    made = elsewhere.import_from_outer_layer(package)
+    assert [one.name for one in made] == ["alpha", "beta"]
+    assert {elsewhere.instance_digest(one) for one in made} == {mv.instance_digest("alpha")}
+
+
+def test_a_name_that_is_taken_is_another_one(mv):
+    package = mv.export_to_outer_layer("alpha")
+    assert [one.name for one in mv.import_from_outer_layer(package)] == ["alpha-2"]
+    assert [one.name for one in mv.import_from_outer_layer(package, name="gamma")] == ["gamma"]
+    with pytest.raises(PackageError, match="holds 3 instances"):
+        mv.import_from_outer_layer(mv.export_multiverse(), name="one")
+    assert len(mv.instances()) == 3
+
+
+# -------------------------------------------------------------------------------------------------- whom nobody trusts
+
+
+def forged(package, change, *, digest=""):
+    """A package whose cut somebody has changed."""
+    cut = change(decoded_cut(package.cut))
+    metadata = msgspec.structs.replace(package.metadata, digest=digest)
+    return msgspec.structs.replace(package, cut=encoded_cut(cut), metadata=metadata)
+
+
+def with_origin(cut, **changes):
+    first, *others = cut.origins
+    return msgspec.structs.replace(cut, origins=[msgspec.structs.replace(first, **changes), *others])
+
+
+def with_spec(cut, **changes):
+    return with_origin(cut, spec=msgspec.structs.replace(cut.origins[0].spec, **changes))
+
+
+def with_state(cut, role, change):
+    found = []
+    for origin in cut.origins:
+        if origin.role == role:
+            document = encode_state(change(decode_state(origin.checkpoint.document)))
+            checkpoint = msgspec.structs.replace(origin.checkpoint, document=document, digest=b"")
+            origin = msgspec.structs.replace(origin, checkpoint=checkpoint)
+        found.append(origin)
+    return msgspec.structs.replace(cut, origins=found)
+
+
+def eldest(state):
+    agents = {name: dict(one) for name, one in state["agents"].objects.items()}
+    agents["arty"]["generation"] = 9
+    return {**state, "agents": Records(agents)}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda cut: with_spec(cut, factory="os:system"), "makes its mirror by 'os:system'"),
+        (lambda cut: with_spec(cut, placement=encode({"runtime_env": {"pip": ["x"]}})), "where its mirror shall live"),
+        (lambda cut: with_origin(cut, role="runtime"), "holds no instance"),
+        (lambda cut: msgspec.structs.replace(cut, origins=cut.origins[:3]), "holds no instance"),
+        (lambda cut: msgspec.structs.replace(cut, instance=None), "holds no instance"),
+        (
+            lambda cut: with_origin(cut, birth=msgspec.structs.replace(cut.origins[0].birth, member_id="x")),
+            "two things at once",
+        ),
+        (lambda cut: with_state(cut, "runtime", eldest), "generation"),
+        (lambda cut: with_state(cut, "surface", lambda state: {}), "surface"),
+        (lambda cut: with_state(cut, "surface", lambda state: {**state, "x": Records({})}), "surface"),
+    ],
+)  # fmt: skip
+def test_what_is_made_otherwise_is_refused_and_nothing_is_made(mv, elsewhere, change, words):
+    package = forged(mv.export_to_outer_layer("alpha"), change)
+    before = elsewhere.digest()
+    with pytest.raises(Exception, match=words) as refused:
+        elsewhere.import_from_outer_layer(package)
+    assert "Error" in type(refused.value).__name__
+    assert (elsewhere.instances(), elsewhere.digest()) == ([], before)
+    assert len(elsewhere.members()) == 1
+
+
+def test_what_is_not_what_it_says_is_refused(mv, elsewhere):
+    package = mv.export_to_outer_layer("alpha")
+    other = forged(package, lambda cut: msgspec.structs.replace(cut, mailboxes={"runtime": []}), digest="0" * 64)
+    with pytest.raises(PackageError, match="is not what it says"):
+        elsewhere.import_from_outer_layer(other)
+    shelf = wrapped([package], "shelf")
+    with pytest.raises(PackageError, match="does not hold what its digest says"):
+        elsewhere.import_from_outer_layer(msgspec.structs.replace(shelf, inner=[package, package]))
+    for cut in (b"", b"\xff" * 40, encode({"a": 1}), package.cut[:-1]):
+        with pytest.raises(PackageError, match="cannot be read"):
+            elsewhere.import_from_outer_layer(msgspec.structs.replace(package, cut=cut))
+    assert elsewhere.instances() == []
+
+
+def test_every_flipped_byte_of_the_cut_is_found(mv, elsewhere):
+    package = mv.export_to_outer_layer("alpha")
+    step = max(1, len(package.cut) // 300)
+    unseen = []
+    for at in range(0, len(package.cut), step):
+        flipped = bytearray(package.cut)
+        flipped[at] ^= 0x10
+        try:
+            made = elsewhere.import_from_outer_layer(msgspec.structs.replace(package, cut=bytes(flipped)))
+        except CallerError:
+            continue
+        unseen.append((at, elsewhere.instance_digest(made[0]) == mv.instance_digest("alpha")))
+        elsewhere.destroy_instance(made[0])
+    assert all(same for _, same in unseen), "what the digest does not cover is no part of what lives"
+
+
+# -------------------------------------------------------------------------------------------------------- an outer layer
+
+
+def test_an_outer_layer_changes_what_it_holds_and_sends_it_back(mv):
+    layer = OuterLayerInterface()
+    name = layer.receive(mv.export_to_outer_layer("alpha"))
+    traits = {"agent": "arty", "traits": {"creativity": 0.125}}
+    layer.manipulate(name, "MODIFY_AGENT_PERSONALITY", traits)
+    weather = {"phase": "drift-wave", "frequency": 741}
+    present = dict(layer[name].game_state.vibes["now"])
+    frequencies = {one["phase"]: one for one in [present]}
+    assert frequencies
+    with pytest.raises(CommandRefusedError):
+        layer.manipulate(name, "ALTER_VIBE_WEATHER", {"weather": {**weather, "intensity": 7.0}})
+    assert layer[name].game_state.agents["arty"]["personality"]["creativity"] == 0.125
+    answer = layer.send_back_down(name, mv, "alpha")
+    assert answer["dropped"] == []
+    assert mv.query("runtime~1", "agents")["arty"]["personality"]["creativity"] == 0.125
+    mv.run(3)
+    chain = mv.digest_chain()
+    with mv.at(15) as past:
+        assert past.digest_chain() == chain
+
+
+def test_what_moved_on_meanwhile_is_left_alone_unless_forced(mv):
+    layer = OuterLayerInterface()
+    layer.receive(mv.export_to_outer_layer("alpha"))
+    mv.run(2)
+    before = mv.digest()
+    with pytest.raises(PackageError, match="has moved on since it was taken out after control tick 12"):
+        layer.send_back_down("alpha", mv, "alpha")
+    assert mv.digest() == before
+    layer.send_back_down("alpha", mv, "alpha", force=True)
+    assert {game["local_tick"] for game in mv.status().state["games"]} == {120}
+
+
+def test_a_denial_holds_in_an_outer_layer_too(mv):
+    layer = OuterLayerInterface()
+    package = forged(mv.export_to_outer_layer("alpha"), lambda cut: with_state(cut, "runtime", eldest))
+    layer.receive(package)
+    before = mv.digest()
+    with pytest.raises(CommandRefusedError, match="generation"):
+        layer.send_back_down("alpha", mv, "alpha", force=True)
+    assert {one: value for one, value in mv.query("runtime~1", "agents").items() if value["generation"] > 3} == {}
+    assert mv.digest() == before or mv.boundary().position > 1
+
+
+def test_several_live_side_by_side_out_there(mv):
+    layer = OuterLayerInterface()
+    layer.receive(mv.export_to_outer_layer("alpha"))
+    layer.clone("alpha", "twin")
+    layer.clone("alpha", "other")
+    layer.manipulate("other", "MODIFY_AGENT_PERSONALITY", {"agent": "arty", "traits": {"ambition": 1.0}})
+    measures = layer.run(["alpha", "twin", "other"], 30)
+    assert measures["alpha"] == measures["twin"] != measures["other"]
+    mv.run(30)
+    assert layer["alpha"].metadata.digest == layer["twin"].metadata.digest == mv.instance_digest("alpha")
+    outward = layer.outward("further out")
+    assert [one.name for one in outward.inner] == ["alpha", "twin", "other"]
+    with pytest.raises(CommandRefusedError, match="no package 'nobody'"):
+        layer.run(["nobody"], 1)
+    with pytest.raises(CommandRefusedError, match="held here already"):
+        layer.receive(mv.export_to_outer_layer("alpha"))
+
+
+def test_commands_too_large_are_refused(mv):
+    package = mv.export_to_outer_layer("alpha")
+    fat = forged(
+        package,
+        lambda cut: with_origin(
+            cut, registration=msgspec.structs.replace(cut.origins[0].registration, realm_type="x" * (13 << 20))
+        ),
+    )
+    with pytest.raises(CommandRefusedError, match="fit into a command"):
+        mv.import_from_outer_layer(fat)
+    assert decode(encode(len(mv.instances()))) == 1
