@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from actors.core.kernel.errors import CommandRefusedError
-from actors.core.kernel.instances import MIRROR, PLATFORM_ROLES, PROTOCOL, RUNTIME, SURFACE
+from actors.core.kernel.instances import MIRROR, PLATFORM_ROLES, PROTOCOL, RUNTIME, SURFACE, instance_id
 from orchestration.instances import FourPlatformInstance
 
 if TYPE_CHECKING:
@@ -217,10 +217,13 @@ def _possessed(possession: Mapping[str, Any] | None, leases: Mapping[str, Mappin
 
 
 def _origin(ancestors: Sequence[Mapping[str, Any]]) -> str:
+    """Whom it was made from last; several, where it was merged."""
     if not ancestors:
         return ""
-    last = ancestors[-1]
-    return f"i{last['fork']} at control tick {last['control_tick']:,}"
+    instants = [(one["control_tick"], one["position"]) for one in ancestors]
+    last = max(instants)
+    parents = [instance_id(one["fork"]) for one, instant in zip(ancestors, instants, strict=True) if instant == last]
+    return f"{' and '.join(parents)} at control tick {last[0]:,}"
 
 
 def _stills(stills: Mapping[str, Sequence[str]]) -> str:
