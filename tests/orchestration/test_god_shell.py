@@ -193,10 +193,24 @@ def test_any_command_as_json(soulfra: Shell, mv: Multiverse, monkeypatch: pytest
     assert [one.name for one in mv.instances()] == ["alpha", "beta"]
 
 
-def test_who_asks_is_in_the_audit_log(soulfra: Shell, mv: Multiverse, tmp_path: Path) -> None:
+def test_on_a_branch_that_begins_before_it_the_same_key_is_another_command(soulfra: Shell, mv: Multiverse) -> None:
+    clone = ("god", "clone-instance", "home", "--source", "alpha", "--name", "beta", "--idempotency-key", "k")
+    assert soulfra(*clone)[0] == 0
+    soulfra("god", "timeline-revert", "home", "--control-tick", 3)
+    assert [one.name for one in mv.instances()] == ["alpha"]
+    assert "boundary: control tick 3 of main-2" in soulfra(*clone)[1]
+    assert [one.name for one in mv.instances()] == ["alpha", "beta"]
+
+
+def test_who_asks_is_in_the_audit_log_refused_or_not(soulfra: Shell, mv: Multiverse, tmp_path: Path) -> None:
     assert soulfra("god", "freeze-time", "home", "--as", "ann")[0] == 0
+    assert soulfra("god", "agent-possession", "home", "--instance", "alpha", "--agent", "eve", "--as", "bob")[0] == 2
     records = json.loads(soulfra("audit", "show", "home", "--vault", tmp_path / "home.sqlite", "--json")[1])["records"]
-    assert [(one["principal"], one["verb"]) for one in records][-1] == ("ann", "FREEZE_TIME")
+    assert [(one["principal"], one["verb"]) for one in records][-2:] == [
+        ("ann", "FREEZE_TIME"),
+        ("bob", "AGENT_POSSESSION"),
+    ]
+    assert [one["outcome"] == "done" for one in records][-2:] == [True, False]
 
 
 # ------------------------------------------------------------------------------------------------------------ refused
