@@ -21,19 +21,24 @@ Text = Annotated[str, Field(max_length=PART_CHARACTERS_MAX, strict=True)]
 Id = Annotated[str, Field(min_length=1, max_length=PART_CHARACTERS_MAX, strict=True)]
 Ticks = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 Changes = dict[str, Any]
+FORM = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+"""What is said of a field stands in the schemas, and in the help of a shell."""
 
 
 class _Command(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = FORM
 
     idempotency_key: Annotated[str, Field(max_length=KEY_CHARACTERS_MAX, strict=True)] = ""
+    """The same command with the same key is carried out once; a repeat brings the first result back."""
 
 
 class _Boundary(_Command):
     """Where something begins: now, at a snapshot, or at a control tick (of a branch)."""
 
     snapshot: Text = ""
+    """As it was at this snapshot."""
     control_tick: Ticks | None = None
+    """As it was after this control tick, before its commands."""
 
 
 class FreezeTime(_Command):
@@ -41,7 +46,9 @@ class FreezeTime(_Command):
 
     type: Literal["FREEZE_TIME"] = "FREEZE_TIME"
     scope: tuple[Id, ...] = ()
+    """Instances by id or name, realms by id; all without."""
     duration_ticks: Annotated[int, Field(ge=1, le=2**53, strict=True)] | None = None
+    """Local ticks that each would have had, after which it thaws by itself."""
 
 
 class UnfreezeTime(_Command):
@@ -49,6 +56,7 @@ class UnfreezeTime(_Command):
 
     type: Literal["UNFREEZE_TIME"] = "UNFREEZE_TIME"
     scope: tuple[Id, ...] = ()
+    """Instances by id or name, realms by id; all without."""
 
 
 class CloneInstance(_Command):
@@ -56,8 +64,11 @@ class CloneInstance(_Command):
 
     type: Literal["CLONE_INSTANCE"] = "CLONE_INSTANCE"
     source: Id
+    """The instance, by id or name."""
     name: Text = ""
+    """Of the clone; it is named after its source otherwise."""
     modifications: Changes = {}
+    """Dotted path, beginning with a role, to value: `runtime.agents.arty.personality.calm`."""
 
 
 class MergeInstances(_Command):
@@ -65,9 +76,13 @@ class MergeInstances(_Command):
 
     type: Literal["MERGE_INSTANCES"] = "MERGE_INSTANCES"
     ids: Annotated[tuple[Id, ...], Field(min_length=2, max_length=100)]
+    """The instances, by id or name, folded from left to right."""
     strategy: Strategy = "fail"
+    """Who wins conflicts: those further left, those further right, or nobody."""
     name: Text = ""
+    """Of the new instance; one is given otherwise."""
     dry_run: bool = False
+    """Only report."""
 
 
 class RealityFork(_Boundary):
@@ -75,11 +90,17 @@ class RealityFork(_Boundary):
 
     type: Literal["REALITY_FORK"] = "REALITY_FORK"
     source: Id
+    """The instance, by id or name."""
     count: Annotated[int, Field(ge=1, le=COPIES_MAX, strict=True)] | None = None
+    """How many; as many as there are modifications or names otherwise."""
     names: tuple[Id, ...] = ()
+    """Of the copies; each is named after its source otherwise."""
     modifications: tuple[Changes, ...] = ()
+    """Of each copy: dotted path, beginning with a role, to value."""
     divergent: bool = False
+    """Copies draw by lineages of their own; twins draw as their source does."""
     branch: Text = ""
+    """Of which history the control tick is; the present one otherwise."""
 
 
 class AgentPossession(_Command):
@@ -87,13 +108,21 @@ class AgentPossession(_Command):
 
     type: Literal["AGENT_POSSESSION"] = "AGENT_POSSESSION"
     instance: Id
+    """The instance, by id or name."""
     agent: Text = ""
+    """The agent; all of them without."""
     step: Literal["possess", "act", "release", "break"] = "possess"
+    """What is done with the lease."""
     lease_ticks: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 1_000
+    """How long it lasts, in local ticks; to possess."""
     lease_id: Text = ""
+    """As `possess` gave it; to act, and to release."""
     action: Text = ""
+    """What the agent does; to act."""
     target: Text = ""
+    """Whom it does it to; to act."""
     ritual: Text = ""
+    """Which one it proposes; to act."""
 
 
 class TimelineRevert(_Boundary):
@@ -101,9 +130,13 @@ class TimelineRevert(_Boundary):
 
     type: Literal["TIMELINE_REVERT"] = "TIMELINE_REVERT"
     scope: Text = ""
+    """An instance by id or name, or a realm by id; all without."""
     branch: Text = ""
+    """Of which history the control tick is; the present one otherwise."""
     name: Text = ""
+    """Of the new branch; one is given otherwise."""
     reason: Annotated[str, Field(max_length=REASON_CHARACTERS_MAX, strict=True)] = ""
+    """Why, for people."""
 
 
 class CrossInstanceCommunication(_Command):
@@ -111,11 +144,13 @@ class CrossInstanceCommunication(_Command):
 
     type: Literal["CROSS_INSTANCE_COMMUNICATION"] = "CROSS_INSTANCE_COMMUNICATION"
     ids: Annotated[tuple[Id, ...], Field(min_length=2, max_length=100)]
+    """The instances, by id or name, each with each."""
     enable: bool = True
+    """Whether they may, or no longer."""
 
 
 class _Intervention(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = FORM
 
 
 class InjectRitual(_Intervention):
@@ -123,8 +158,11 @@ class InjectRitual(_Intervention):
 
     kind: Literal["inject_ritual"] = "inject_ritual"
     ritual: Id
+    """Its kind."""
     agent: Id
+    """Whom it is about."""
     template: Text = ""
+    """Of a birth: the child's template."""
 
 
 class AlterWeather(_Intervention):
@@ -132,7 +170,9 @@ class AlterWeather(_Intervention):
 
     kind: Literal["alter_weather"] = "alter_weather"
     phase: Id
+    """Of the weather."""
     intensity: Annotated[float, Field(ge=0.1, le=1.0)] = 0.5
+    """0.1 to 1."""
 
 
 class ModifyPersonality(_Intervention):
@@ -140,7 +180,9 @@ class ModifyPersonality(_Intervention):
 
     kind: Literal["modify_personality"] = "modify_personality"
     agent: Id
+    """Whom it is about."""
     personality: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
+    """Trait to value, 0 to 1; the others stay."""
 
 
 class SpawnAgent(_Intervention):
@@ -148,9 +190,13 @@ class SpawnAgent(_Intervention):
 
     kind: Literal["spawn_agent"] = "spawn_agent"
     template: Id = "basic"
+    """What it is made by."""
     agent: Text = ""
+    """Its id; one is given otherwise."""
     parent: Text = ""
+    """Whose child it is; nobody's otherwise."""
     personality: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] | None = None
+    """Trait to value, 0 to 1; those of the template otherwise."""
 
 
 class TerminateAgent(_Intervention):
@@ -158,6 +204,7 @@ class TerminateAgent(_Intervention):
 
     kind: Literal["terminate_agent"] = "terminate_agent"
     agent: Id
+    """Whom it is about."""
 
 
 class EmergencyOverride(_Intervention):
@@ -165,7 +212,9 @@ class EmergencyOverride(_Intervention):
 
     kind: Literal["emergency_override"] = "emergency_override"
     platform: Literal["surface", "runtime", "protocol", "mirror", "all"] = "all"
+    """Which one."""
     reason: Annotated[str, Field(min_length=1, max_length=REASON_CHARACTERS_MAX, strict=True)]
+    """Why."""
 
 
 class Resume(_Intervention):
@@ -173,6 +222,7 @@ class Resume(_Intervention):
 
     kind: Literal["resume"] = "resume"
     platform: Literal["surface", "runtime", "protocol", "mirror", "all"] = "all"
+    """Which one."""
 
 
 Intervention = Annotated[
@@ -186,7 +236,9 @@ class PuppetMasterIntervention(_Command):
 
     type: Literal["PUPPET_MASTER_INTERVENTION"] = "PUPPET_MASTER_INTERVENTION"
     instance: Id
+    """The instance, by id or name."""
     intervention: Intervention
+    """What is changed, by its `kind`."""
 
 
 GodCommand = Annotated[

@@ -14,7 +14,9 @@ import typer
 from actors.core.kernel.errors import CallerError, SettingsError, SoulfraError
 from orchestration.audit_commands import audits
 from orchestration.command_options import Address, Name
+from orchestration.god_shells import gods
 from orchestration.history_commands import fork, history, revert, snapshots, sweep
+from orchestration.instance_commands import instances
 from orchestration.pace_commands import pause, start
 from orchestration.pace_commands import run as run_control_ticks
 from orchestration.package_commands import packages
@@ -38,6 +40,8 @@ app.add_typer(history)
 app.add_typer(vaults)
 app.add_typer(audits)
 app.add_typer(packages)
+app.add_typer(instances)
+app.add_typer(gods)
 app.command("run")(run_control_ticks)
 app.command()(start)
 app.command()(pause)
