@@ -20,6 +20,7 @@ from actors.core.kernel.errors import SettingsError
 from orchestration.assignments import assigned
 from orchestration.command_options import Address, AsJson, Name, say
 from orchestration.god_commands import BY_TYPE, COPIES_MAX, GodCommand, god_command
+from orchestration.role_commands import grant, revoke
 
 ASSIGNED_EXAMPLE = "runtime.agents.arty.personality.calm=0.9"
 COMMAND_BYTES_MAX = 16 << 20
@@ -174,6 +175,8 @@ def commands() -> dict[str, Any]:
     for type_ in BY_TYPE:
         group.command(name_of(type_), help=BY_TYPE[type_].__doc__)(_callback(type_))
     group.command("command")(command)
+    group.command("grant")(grant)
+    group.command("revoke")(revoke)
     made: Any = typer.main.get_group(group)
     return dict(made.commands)
 

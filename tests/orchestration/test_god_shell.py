@@ -213,6 +213,18 @@ def test_who_asks_is_in_the_audit_log_refused_or_not(soulfra: Shell, mv: Multive
     assert [one["outcome"] == "done" for one in records][-2:] == [True, False]
 
 
+def test_roles_are_given_and_taken_back(soulfra: Shell, mv: Multiverse) -> None:
+    assert soulfra("god", "grant", "home", "ann", "operator") == (0, "ann: operator everywhere\n", "")
+    told = soulfra("god", "grant", "home", "ann", "god", "--scope", "i1")[1]
+    assert "god for i1" in told and "operator everywhere" in told
+    code, out, err = soulfra("god", "freeze-time", "home", "--as", "ann")
+    assert (code, out) == (2, "") and "'ann' may not ask for 'FREEZE_TIME' everywhere: that takes the role god" in err
+    assert soulfra("god", "clone-instance", "home", "--source", "alpha", "--as", "ann")[0] == 0
+    document = json.loads(soulfra("god", "revoke", "home", "ann", "god", "--scope", "i1", "--json")[1])
+    assert document == {"name": "home", "principal": "ann", "roles": {"*": ["operator"]}}
+    assert soulfra("god", "revoke", "home", "ann") == (0, "ann: no role\n", "")
+
+
 # ------------------------------------------------------------------------------------------------------------ refused
 
 
@@ -267,6 +279,9 @@ def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Multiverse]:
         (["command", "home", "--json-command", "{}"], "a god command needs a type, one of FREEZE_TIME"),
         (["command", "home", "--json-command", '{"type":"FREEZE_TIME","until":1}'], "there is no such field"),
         (["command", "home", "--json-command", "[" * 9_999], "invalid JSON"),
+        (["grant", "home", "ann", "king"], "there is no role 'king'"),
+        (["grant", "home", "ann"], "Missing argument"),
+        (["revoke", "home", "ann", "god"], "was not granted 'god'"),
         (["nonsense", "home"], "No such command"),
     ],
 )
