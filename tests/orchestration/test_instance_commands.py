@@ -72,6 +72,19 @@ def test_all_are_listed(soulfra: Shell, mv: Multiverse) -> None:
     assert beta["ancestors"] == [{"fork": 1, "control_tick": 5, "position": 1, "branch": ""}]
 
 
+def test_made_from_is_whom_it_left_last_or_all_that_it_was_merged_from(soulfra: Shell, mv: Multiverse) -> None:
+    mv.create_instance("alpha")
+    mv.run(1)
+    mv.fork_instance("alpha", names=["beta"])
+    mv.run(1)
+    mv.fork_instance("beta", names=["gamma"])
+    assert soulfra("instance", "show", "home", "gamma")[1].splitlines()[0].endswith("made from i2 at control tick 2")
+    mv.destroy_instance("gamma")
+    mv.god_mode_command({"type": "MERGE_INSTANCES", "ids": ["alpha", "beta"], "strategy": "ours", "name": "both"})
+    shown = soulfra("instance", "show", "home", "both")[1].splitlines()[0]
+    assert shown.endswith("made from i1 and i2 at control tick 2")
+
+
 def test_a_society_is_shown(soulfra: Shell, mv: Multiverse) -> None:
     mv.create_instance("alpha")
     mv.register_game("a", "small:Ring")
