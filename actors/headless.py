@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from actors.chronicles import Chronicle
 from actors.core.kernel.codec import Plain, encode
-from actors.core.kernel.commands import Boundary, MemberCommand
+from actors.core.kernel.commands import Boundary, ClockCommand, MemberCommand
 from actors.core.kernel.domains import Cut
 from actors.core.kernel.effects import Script, T
 from actors.core.kernel.errors import CommandRefusedError, UnknownMemberError
@@ -73,6 +73,10 @@ class Headless:
         """
         command = MemberCommand(member_id, MODIFY, encode(changes))
         self._perform(self._sequencer.command_script(command)).value()
+
+    def refusal_of(self, command: ClockCommand) -> str:
+        """Carries a command out; why it was refused, "" if it was not."""
+        return self._perform(self._sequencer.command_script(command)).error_message
 
     def run(self, control_ticks: int) -> None:
         """Lives so many control ticks."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from actors.core.kernel.commands import ForkGames, Reply, RevertDomain, RevertedMember
 from actors.core.kernel.domains import Cut, cut_digest, encoded_cut
 from actors.core.kernel.errors import CommandRefusedError, PackageError
@@ -270,13 +272,21 @@ class InstanceClock(TreeClock):
             told.append(words)
         found = merged_cuts(cuts, bases, strategy, SCHEMES)
         report = report_on(found, forks, tuple(told))
-        if dry_run:
-            return report
-        cut = found.accepted()
+        cut = found.accepted() if not dry_run else found.cut
         members = tuple(origin.registration.realm_id for origin in cut.origins)
         command = ForkGames(members, past=encoded_cut(cut), names=(name,) if name else (), report=kept(report))
+        if dry_run:
+            broken = report.broken or self._would_break(command)
+            return msgspec.structs.replace(report, broken=broken)
         (made,) = self._carry_out(command, asked.command_id, asked.principal).value()
         return taken_effect(report, made)
+
+    def _would_break(self, command: ForkGames) -> tuple[str, ...]:
+        """Why a merged instance could not be made, found out in this process."""
+        chronicle = self._chronicle
+        with Headless(chronicle.settings, chronicle.epoch, chronicle.realm_paths) as tried:
+            error = tried.refusal_of(msgspec.structs.replace(command, names=()))
+        return (error,) if error else ()
 
     def _common(self, before: list[Cut], cut: Cut) -> tuple[Cut | None, str]:
         """What the nearest common ancestor of one and those before it was, if it can be lived again; and in words."""

@@ -309,7 +309,8 @@ def _in_words(given: object, error: ValidationError) -> str:
 
 def _in_a_line(said: str) -> str:
     """What was given may hold anything; a lone surrogate has no encoding."""
-    return "".join(letter if letter.isprintable() else " " for letter in said)[:WORDS_CHARACTERS_MAX]
+    line = "".join(letter if letter.isprintable() else " " for letter in said[: WORDS_CHARACTERS_MAX + 1])
+    return line if len(line) <= WORDS_CHARACTERS_MAX else f"{line[: WORDS_CHARACTERS_MAX - 1]}…"
 
 
 def _fields(given: object, where: tuple[int | str, ...]) -> list[str]:

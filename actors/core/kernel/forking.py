@@ -191,7 +191,7 @@ class Forking(Rounds):
             return dict.fromkeys(numbers)
         if names and len(names) != len(numbers):
             raise CommandRefusedError(f"{len(names)} names are given for {len(numbers)} copies; give one for each.")
-        stem, _, _ = origin.name.partition(FORK_MARK)
+        stem = origin.name.split(FORK_MARK, 1)[0]
         given = names or tuple(copy_id(stem, number) for number in numbers)
         self._check_room(given)
         return {

@@ -47,7 +47,7 @@ def modified(state: State, changes: Mapping[str, Plain]) -> tuple[State, int]:
     count = 0
     for path in sorted(changes):
         value = changes[path]
-        name, rest = _parted(path)
+        name, rest = parted(path)
         if name not in sections:
             raise CommandRefusedError(f"{path!r}: there is no section {name!r}; there are {_some(sections)}.")
         section = sections[name]
@@ -78,14 +78,14 @@ def by_member(
     """
     found: dict[str, dict[str, Plain]] = {}
     for path, value in changes.items():
-        member_id, rest = _parted(str(path))  # whoever asks may have given anything
+        member_id, rest = parted(str(path))  # whoever asks may have given anything
         if member_id not in member_ids:
             raise refusal(path, member_id)
         found.setdefault(member_id, {})[rest] = value
     return found
 
 
-def _parted(path: str) -> tuple[str, str]:
+def parted(path: str) -> tuple[str, str]:
     """What stands before the first dot, and what after it."""
     first, *rest = path.split(".", 1)
     return first, rest[0] if rest else ""
@@ -167,7 +167,7 @@ def _kind(dtype: np.dtype[Any]) -> str:
 
 
 def _in_records(records: Records, path: str, rest: str, value: Plain) -> tuple[Records, int]:
-    object_id, inner = _parted(rest)
+    object_id, inner = parted(rest)
     if not object_id:
         raise CommandRefusedError(f"{path!r} must read section.object, or deeper.")
     if object_id == ALL and ALL not in records.objects:
@@ -176,7 +176,7 @@ def _in_records(records: Records, path: str, rest: str, value: Plain) -> tuple[R
         named = list(records.objects)
     else:
         while object_id not in records.objects and inner:  # an id may have dots in it
-            more, inner = _parted(inner)
+            more, inner = parted(inner)
             object_id = f"{object_id}.{more}"
         if object_id not in records.objects:
             raise CommandRefusedError(

@@ -442,7 +442,7 @@ class Ticking:
 
     def _send_across(self, event: Event, domain: int) -> None:
         """Puts what an instance says to a member of another one on its way, if the two are linked; else it is a dead letter."""
-        name, _, role = str(event.target).partition(ACROSS)
+        name, role = str(event.target).split(ACROSS, 1)
         there = next((number for number in self.domains if self.name_of(number) == name), None)
         if there is None:
             reason = f"there is no instance {name!r}"

@@ -9,10 +9,10 @@ from functools import partial
 
 import msgspec
 
-from actors.core.kernel.domains import Cut, Origin
+from actors.core.kernel.domains import Cut, Origin, cut_digest
 from actors.core.kernel.errors import MergeRefusedError
-from actors.core.kernel.events import Event
-from actors.core.kernel.instances import Ancestor
+from actors.core.kernel.events import Event, order
+from actors.core.kernel.instances import PLATFORM_ROLES, Ancestor
 from actors.core.kernel.states import State, decode_state, encode_state
 from actors.core.merging.in_flight import United, united
 from actors.core.merging.instances import BETWEEN, joined, parted
@@ -93,6 +93,7 @@ def merged_cuts(
     under_way = united(
         [_calendar(cut) for cut in cuts], [None if base is None else _calendar(base) for base in bases], strategy
     )
+    said = [event for event in _winner(cuts, bases, strategy).calendar if _is_among_platforms(event)]
     found = parted(merged.proposed)
     origins = [_remade(role, makers[role], found[role], [_origin(cut, role) for cut in cuts]) for role in sorted(found)]
     left = tuple(dict.fromkeys(one for cut in cuts for one in cut.ancestors))
@@ -102,7 +103,7 @@ def merged_cuts(
         msgspec.structs.replace(
             first,
             origins=origins,
-            calendar=list(under_way.events),
+            calendar=order([*under_way.events, *said]),
             mailboxes=_mailboxes(cuts),
             ancestors=left,
         ),
@@ -135,7 +136,22 @@ def _states(cut: Cut) -> dict[str, State]:
 
 
 def _calendar(cut: Cut) -> list[Event]:
-    return [event for event in cut.calendar if event.event_id]
+    return [event for event in cut.calendar if not _is_among_platforms(event)]
+
+
+def _is_among_platforms(event: Event) -> bool:
+    """Whether an event is part of what goes on among the platforms, which is one thing and not united."""
+    return event.source in PLATFORM_ROLES and event.target in PLATFORM_ROLES
+
+
+def _winner(cuts: Sequence[Cut], bases: Sequence[Cut | None], strategy: Strategy) -> Cut:
+    """The side whose society it is: whoever has lived on since the ancestor, and if all have, whom the strategy says."""
+    found = cuts[0]
+    for cut, base in zip(cuts[1:], bases, strict=True):
+        as_base = b"" if base is None else cut_digest(base)
+        if cut_digest(cut) != as_base and (strategy == "theirs" or cut_digest(found) == as_base):
+            found = cut
+    return found
 
 
 def _origin(cut: Cut, role: str) -> Origin | None:

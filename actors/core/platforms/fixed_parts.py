@@ -12,7 +12,7 @@ import msgspec
 
 from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.errors import CommandRefusedError, GovernorDeniedError
-from actors.core.kernel.modifications import ALL
+from actors.core.kernel.modifications import ALL, parted
 from actors.core.platforms.schemas import Shelf
 
 Fixed = Mapping[str, Collection[str]]
@@ -33,12 +33,12 @@ def check_fixed(changes: Mapping[str, Plain], shelves: Sequence[Shelf[Any]], fix
     """
     parts_of = {shelf.section: shelf.parts for shelf in shelves}
     for path in sorted(changes):
-        section, _, rest = path.partition(".")
-        object_id, _, inner = rest.partition(".")
+        section, rest = parted(path)
+        object_id, inner = parted(rest)
         if section not in fixed or section not in parts_of:
             continue
-        if inner and inner.partition(".")[0] in fixed[section]:
-            _refuse(path, section, inner.partition(".")[0])
+        if inner and parted(inner)[0] in fixed[section]:
+            _refuse(path, section, parted(inner)[0])
         if inner or not isinstance(changes[path], Mapping):
             continue
         value = changes[path]

@@ -9,6 +9,7 @@ from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import CallerError, CommandRefusedError
 from actors.core.kernel.events import Event
 from actors.core.kernel.members import Birth, Turn
+from actors.core.kernel.modifications import parted
 from actors.core.platforms import bridges, contracts, messages, rules
 from actors.core.platforms.fixed_parts import Fixed
 from actors.core.platforms.members import BRIDGE_EVENTS, NO_REFUSALS, Platform, Refusals
@@ -242,8 +243,8 @@ class ProtocolPlatform(Platform):
         """See `Platform`. An eternal contract is fixed as a whole."""
         super().check_changes(changes)
         for path in sorted(changes):
-            section, _, rest = path.partition(".")
-            one = rest.partition(".")[0]
+            section, rest = parted(path)
+            one = parted(rest)[0]
             named = self.contracts.parts if one == "*" else [one]
             for contract_id in named if section == "contracts" else ():
                 if contract_id in self.contracts and self.contracts[contract_id].kind == contracts.ETERNAL:
