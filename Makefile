@@ -58,6 +58,7 @@ bench: $(BENCH_INSTALLED)
 	@$(BIN)/python -m benchmarks.history --json out/bench_history.json
 	@$(BIN)/python -m benchmarks.sweeps --json out/bench_sweeps.json
 	@$(BIN)/python -m benchmarks.forks --json out/bench_forks.json
+	@$(BIN)/python -m benchmarks.gods --json out/bench_gods.json
 
 losses: $(INSTALLED)
 	@$(BIN)/python -m pytest -m soak $(TESTS)
