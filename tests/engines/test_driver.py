@@ -340,6 +340,7 @@ def test_a_realm_that_kills_its_process_twice_in_a_grant_is_alone_in_error(ray_c
 
 
 @pytest.mark.ray
+@pytest.mark.soak
 def test_the_command_line_shows_recoveries(ray_cluster, capsys):
     arguments = ["simulate", "--games", "2", "--control-ticks", "12", "--npcs", "5", "--json"]
     assert run([*arguments, "--engine", "local"]) == 0
@@ -426,14 +427,14 @@ def test_settings_out_of_range(arguments, says):
 @pytest.mark.ray
 def test_readers_do_not_queue_behind_commands_that_wait(ray_cluster):
     with Multiverse(seed=1, engine="ray", realm_paths=REALMS) as mv:
-        mv.register_game("slow", RING, params={"sleep_s": 0.3})
+        mv.register_game("slow", RING, params={"sleep_s": 0.1})
         mv.start(pace="fast")
         while mv.status().state["games"][0]["state"] != "syncing":
             time.sleep(0.05)
         threads = [threading.Thread(target=mv.command, args=("slow", "set_luck", {"luck": n})) for n in range(20)]
         for thread in threads:
             thread.start()
-        time.sleep(0.5)
+        time.sleep(0.2)
         assert mv.query("slow", "all") is not None
         assert mv.status().running
         assert any(thread.is_alive() for thread in threads), "the commands were to wait for the end of a control tick"

@@ -34,7 +34,9 @@ def opened(engine: str, scenario: scenarios.Scenario, *, lane: LocalLane | None 
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("name", ["three_cities", "slow_oracle", "mesa_neighbours"])
+@pytest.mark.parametrize(
+    "name", ["three_cities", "slow_oracle", pytest.param("mesa_neighbours", marks=pytest.mark.soak)]
+)
 def test_the_engines_live_the_same_life(ray_cluster, name):
     scenario = scenarios.load(ROOT / "examples" / f"{name}.toml")
     divergence = first_divergence(opened("local", scenario), opened("ray", scenario), scenario.control_ticks)
@@ -42,6 +44,7 @@ def test_the_engines_live_the_same_life(ray_cluster, name):
 
 
 @pytest.mark.ray
+@pytest.mark.soak
 def test_two_runs_on_ray_are_the_same(ray_cluster):
     scenario = scenarios.of_cities(3, 30)
     divergence = first_divergence(opened("ray", scenario), opened("ray", scenario), 30)

@@ -77,13 +77,8 @@ def test_the_life_is_that_of_one_process_whoever_dies(tmp_path, lane):
         assert mv.instances() == []
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
-        "MERGE_INSTANCES",
-        *(pytest.param(one, marks=pytest.mark.soak) for one in ("CLONE_INSTANCE", "AGENT_POSSESSION", "import")),
-    ],
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("moment", ["CLONE_INSTANCE", "MERGE_INSTANCES", "AGENT_POSSESSION", "import"])
 def test_who_dies_in_the_middle_has_done_it_or_nothing(tmp_path, moment):
     """The clock's process is killed while it carries a command out; asked again under the same key, it is done once."""
     with Multiverse(5, engine="ray", name="home", vault=tmp_path / "ray.sqlite", spare_hosts=4) as mv:

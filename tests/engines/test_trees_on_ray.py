@@ -256,6 +256,7 @@ def generation(mv, number):
     mv.run(3)
 
 
+@pytest.mark.soak
 def test_a_history_goes_on_with_fewer_more_and_other_workers(tmp_path):
     where = {"name": "home", "realm_paths": [REALMS]}
     with Multiverse(7, engine="local", vault=tmp_path / "calm.sqlite", **where) as mv:
