@@ -58,7 +58,7 @@ from actors.logbooks import Logbook, Row
 from actors.marks import Marks
 from actors.readings import audit_of, dead_letters_of, described, members_of
 from actors.replays import REGISTRY, Replay
-from actors.requests import Principal, asked_by
+from actors.requests import Principal, asked_by, check_command_id
 from actors.schedules import Lateness, Schedule
 from actors.vaults.records import DONE
 
@@ -163,12 +163,12 @@ class MasterClock(CommandRounds):
         self._check_whole()
         is_known, before = command_id in self._sequencer.replies, self._sequencer.position
         asked = asked_by(principal, command, command_id)
-        if not is_known:
-            try:
-                asked.check(self._sequencer.permissions)
-            except CallerError as error:
-                self._chronicle.tell(asked, self._sequencer.boundary, error.code)
-                return Reply(self._sequencer.boundary, b"", error.code, error.message)
+        try:
+            asked.check(self._sequencer.permissions)
+            check_command_id(command_id, self._sequencer.replies, self._sequencer.replies)
+        except CallerError as error:
+            self._chronicle.tell(asked, self._sequencer.boundary, error.code)
+            return Reply(self._sequencer.boundary, b"", error.code, error.message)
         reply = self._perform(self._sequencer.command_script(command, command_id))
         if not is_known:
             now = self._sequencer.boundary

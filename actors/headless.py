@@ -111,6 +111,10 @@ class Headless:
         """The ids of the members of a closed domain, in order; none if there is none of that number."""
         return self._sequencer.members_of(number)
 
+    def phase_of(self, number: int) -> str:
+        """How far the instance in a closed domain has been brought; "" if none lives in it."""
+        return self._sequencer.phase_of(number)
+
     def cut(self, realm_ids: tuple[str, ...]) -> Cut:
         """What some realms are, for others to be made from; see `domains.py`.
 

@@ -6,7 +6,7 @@ import msgspec
 
 from actors.core.kernel.commands import ForkGames, Reply, RevertDomain, RevertedMember
 from actors.core.kernel.domains import Cut, cut_digest, encoded_cut
-from actors.core.kernel.errors import CommandRefusedError, PackageError
+from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError
 from actors.core.kernel.instances import PLATFORM_ROLES, instance_id
 from actors.core.kernel.states import decode_state
 from actors.core.merging.cuts import merged_cuts, nearest_common
@@ -69,6 +69,11 @@ class InstanceClock(TreeClock):
                 raise CommandRefusedError(
                     f"fork {fork} had other members after control tick {control_tick}; it can go back as far as it has the "
                     "present ones."
+                )
+            if lived.phase_of(fork) != self._sequencer.phase_of(fork):
+                raise CommandRefusedError(
+                    f"after control tick {control_tick} it was {lived.phase_of(fork)}, and is more now; "
+                    "fork it from there instead."
                 )
             then = {member_id: RevertedMember(*lived.capture(member_id)) for member_id in members}
             now, chronicle = self._sequencer.boundary, self._chronicle
@@ -284,9 +289,13 @@ class InstanceClock(TreeClock):
     def _would_break(self, command: ForkGames) -> tuple[str, ...]:
         """Why a merged instance could not be made, found out in this process."""
         chronicle = self._chronicle
+        try:
+            self._sequencer.check_room(command.names)
+        except CallerError as error:
+            return (error.message,)
         with Headless(chronicle.settings, chronicle.epoch, chronicle.realm_paths) as tried:
-            error = tried.refusal_of(msgspec.structs.replace(command, names=()))
-        return (error,) if error else ()
+            refusal = tried.refusal_of(msgspec.structs.replace(command, names=()))
+        return (refusal,) if refusal else ()
 
     def _common(self, before: list[Cut], cut: Cut) -> tuple[Cut | None, str]:
         """What the nearest common ancestor of one and those before it was, if it can be lived again; and in words."""

@@ -1,5 +1,6 @@
 """What is asked of a clock, as the audit log tells of it: by whom, for what, of whom. What was said, the journal has."""
 
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from actors.core.kernel.commands import (
     SetDelay,
     Unfreeze,
 )
+from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.modifications import MODIFY
 from actors.core.permissions.roles import LOCAL
 from actors.core.permissions.validators import EVERYWHERE, PermissionValidator
@@ -46,6 +48,29 @@ class Caller(NamedTuple):
 
 
 Principal = str | Caller
+KEYED = "god "
+"""With this, the id of a command begins that somebody has given a key: then the key's hash, and what it asks for."""
+
+
+def check_command_id(command_id: object, known: Container[str], all_known: Iterable[str]) -> None:
+    """Refuses the name of a command that no vault can hold, or a key that has been given to something else.
+
+    Args:
+        command_id: the name.
+        known: names of commands that have been carried out.
+        all_known: the same, to be looked through.
+
+    Raises:
+        CommandRefusedError: it is none, or the key was used before.
+    """
+    if not isinstance(command_id, str) or len(command_id) > NOTE_CHARACTERS_MAX or not command_id.isprintable():
+        raise CommandRefusedError(
+            f"a command's id must be at most {NOTE_CHARACTERS_MAX} printable characters, not {command_id!r:.80}."
+        )
+    if command_id.startswith(KEYED) and command_id not in known:
+        key = command_id.rsplit(" ", 1)[0] + " "
+        if any(one.startswith(key) for one in all_known):
+            raise CommandRefusedError("this idempotency key was given to another command before; use another key.")
 
 
 class Asked(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ from actors.core.kernel.tables import restore_tables
 from actors.headless import Headless
 from actors.keyframes import Standing
 from actors.pasts import PastChronicle, checked_branch, standing_at
-from actors.requests import Asked, Principal, asked_by
+from actors.requests import Asked, Principal, asked_by, check_command_id
 from actors.vaults.checks import NOTE_CHARACTERS_MAX
 from actors.vaults.records import (
     Branch,
@@ -301,12 +301,14 @@ class TreeClock(MasterClock):
         self._end_here()
         with self._busy(f"finding out what {', '.join(wanted.realm_ids)} were at control tick {control_tick}"):
             then = PastChronicle(vault, chronicle.name, control_tick, branch, position)
-            boundary, standing = standing_at(then, chronicle.realm_paths)
+            _, standing = standing_at(then, chronicle.realm_paths)
             with Headless(chronicle.settings, then.epoch, chronicle.realm_paths) as lived:
                 lived.become(standing)
                 cut = lived.cut(wanted.realm_ids)
-        owner = then.owner_of(boundary.instant)
-        left = tuple(msgspec.structs.replace(one, branch=owner) for one in cut.ancestors)
+        left = tuple(
+            one if one.branch else msgspec.structs.replace(one, branch=then.owner_of((one.control_tick, one.position)))
+            for one in cut.ancestors
+        )
         command = msgspec.structs.replace(wanted, past=encoded_cut(msgspec.structs.replace(cut, ancestors=left)))
         return self._carry_out(command, asked.command_id, asked.principal)
 
@@ -361,6 +363,7 @@ class TreeClock(MasterClock):
         def audited() -> T:
             try:
                 asked.check(self._sequencer.permissions)
+                check_command_id(asked.command_id, self._sequencer.replies, self._sequencer.replies)
                 return action()
             except CallerError as error:
                 self._chronicle.tell(asked, self._sequencer.boundary, error.code)

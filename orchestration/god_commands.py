@@ -14,6 +14,8 @@ from actors.core.kernel.instances import PLATFORM_ROLES
 from actors.core.merging.rules import Strategy
 
 KEY_CHARACTERS_MAX = 100
+KEY_PATTERN = r"^[!-~]*$"
+"""Of an idempotency key: it is part of the journal, and every vault must be able to hold it."""
 COPIES_MAX = 1_000
 REASON_CHARACTERS_MAX = 300
 
@@ -28,7 +30,7 @@ FORM = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 class _Command(BaseModel):
     model_config = FORM
 
-    idempotency_key: Annotated[str, Field(max_length=KEY_CHARACTERS_MAX, strict=True)] = ""
+    idempotency_key: Annotated[str, Field(max_length=KEY_CHARACTERS_MAX, strict=True, pattern=KEY_PATTERN)] = ""
     """The same command with the same key is carried out once; a repeat brings the first result back."""
 
 

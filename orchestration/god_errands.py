@@ -1,11 +1,13 @@
 """Errands: how each god command is carried out, as one command of the clock, and what it comes to."""
 
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 
+from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import (
     ClockCommand,
     ForkGames,
@@ -19,13 +21,16 @@ from actors.core.kernel.errors import CommandRefusedError, UnknownInstanceError
 from actors.core.kernel.instances import RUNTIME, SURFACE
 from actors.core.kernel.standstills import FREEZE, OVERRIDE
 from actors.core.permissions.validators import EVERYWHERE
-from actors.requests import Caller
+from actors.requests import KEYED, Caller
 from orchestration import god_commands as asked
 from orchestration import god_results as came
 from orchestration.arguments import encoded
 from orchestration.god_commands import GodCommand
 from orchestration.instances import FourPlatformInstance, changes_of
 from orchestration.presiding import Presiding
+
+DIGITS = 32
+"""Of a hash, where it names something."""
 
 
 class Errand:
@@ -40,8 +45,7 @@ class Errand:
 
     def __init__(self, mv: Presiding, command: GodCommand, principal: str, origin: str) -> None:
         self._mv, self._command, self._principal, self._origin = mv, command, principal, origin
-        key = command.idempotency_key
-        self._command_id = f"god {principal} {command.type} {key}" if key else uuid4().hex
+        self._command_id = _id_of(principal, command) if command.idempotency_key else uuid4().hex
 
     def result(self) -> came.GodResult:
         """What it comes to."""
@@ -57,10 +61,14 @@ class Errand:
 
     def _instance(self, who: str) -> FourPlatformInstance:
         try:
-            return self._mv.instance(who)
+            found = self._mv.instance(who)
         except UnknownInstanceError:  # it names those that there are, which not everybody is to know
             self._mv.check_permission(self._principal, self._command.type, origin=self._origin)
             raise
+        alone = not hasattr(self._command, "ids")
+        scope = found.instance_id if alone else EVERYWHERE
+        self._mv.check_permission(self._principal, self._command.type, scope, self._origin)
+        return found
 
     # ------------------------------------------------------------------------------------------------------- time
 
@@ -149,7 +157,7 @@ class Errand:
         if command.step == "possess":
             if lease_id and not command.idempotency_key:
                 raise CommandRefusedError("the id of a lease is given, not asked for; leave lease_id out.")
-            lease_id = uuid4().hex if not command.idempotency_key else f"lease-{_named(self._command_id)}"
+            lease_id = blake2b(self._command_id.encode()).hexdigest()[:DIGITS]
             verb, arguments = "possess", {"agent_id": command.agent, "lease_ticks": command.lease_ticks}
             arguments |= {"lease_id": lease_id, "principal": _named(self._principal)}
         elif command.step == "act":
@@ -211,6 +219,13 @@ class Errand:
                 )
                 value, boundary = self._submit(still, instance.instance_id)
         return came.Intervened(boundary=boundary, instance=instance.instance_id, intervention=how.kind, outcome=value)
+
+
+def _id_of(principal: str, command: GodCommand) -> str:
+    """The name of a command that is to be carried out once: by whose key it is known, and what it asks for."""
+    known_by = blake2b(encode([principal, command.type, command.idempotency_key])).hexdigest()[:DIGITS]
+    asks_for = blake2b(command.model_dump_json().encode()).hexdigest()[:DIGITS]
+    return f"{KEYED}{known_by} {asks_for}"
 
 
 def _settled(reply: Reply) -> tuple[Any, dict[str, Any]]:

@@ -15,8 +15,9 @@ import msgspec
 
 from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.commands import ForkGames
+from actors.core.kernel.cut_checks import checked_cut
 from actors.core.kernel.domains import Cut, Origin, cut_digest, decoded_cut, encoded_cut
-from actors.core.kernel.errors import PackageError, ProtocolError
+from actors.core.kernel.errors import CommandRefusedError, PackageError, ProtocolError, SoulfraError
 from actors.core.kernel.instances import PLATFORM_ROLES, RUNTIME, SURFACE
 from actors.core.kernel.states import Records, decode_state
 from actors.fingerprints import fingerprint
@@ -111,13 +112,18 @@ class OuterLayers(GodMode):
             raise PackageError(f"package {package.name!r} does not hold what its digest says.")
         allowed = {*FACTORIES.values(), *REALMS_KNOWN, *trusted_factories, *self._factories()}
         cuts = [_checked_cut(leaf, allowed) for leaf in leaves]
-        made = []
+        made: list[FourPlatformInstance] = []
         for leaf, cut in zip(leaves, cuts, strict=True):
             chosen = name or self._free_name(leaf.name)
-            cut = msgspec.structs.replace(cut, ancestors=())
+            cut = msgspec.structs.replace(cut, ancestors=(), origins=[_unchecked(origin) for origin in cut.origins])
             members = tuple(origin.registration.realm_id for origin in cut.origins)
             wanted = ForkGames(members, past=encoded_cut(cut), names=(chosen,))
-            (there,) = self._submit(wanted)
+            try:
+                (there,) = self._submit(wanted)
+            except SoulfraError:
+                for one in made:  # all of them or none
+                    self.destroy_instance(one)
+                raise
             made.append(self.instance(there["instance_id"]))
         return made
 
@@ -268,10 +274,12 @@ def _checked_cut(package: OuterLayerPackage, allowed: Collection[str]) -> Cut:
         PackageError: it is not.
     """
     try:
-        cut = decoded_cut(package.cut)
+        cut = checked_cut(decoded_cut(package.cut))
         digest = cut_digest(cut).hex()
-    except (ProtocolError, ValueError, TypeError, AttributeError) as error:
-        raise PackageError(f"the cut of package {package.name!r} cannot be read: {str(error)[:200]}.") from None
+    except (CommandRefusedError, ProtocolError, ValueError, TypeError, AttributeError) as error:
+        raise PackageError(
+            f"the cut of package {package.name!r} cannot be read: {str(error)[:200].rstrip('.')}."
+        ) from None
     if package.metadata.digest not in ("", digest):
         raise PackageError(
             f"package {package.name!r} is not what it says: its cut has the digest {digest[:16]}…, and "
@@ -283,6 +291,12 @@ def _checked_cut(package: OuterLayerPackage, allowed: Collection[str]) -> Cut:
     for origin in cut.origins:
         _check_origin(package.name, origin, allowed)
     return cut
+
+
+def _unchecked(origin: Origin) -> Origin:
+    """Without what a factory's own check has made of the parameters, elsewhere: here it is asked again."""
+    spec = msgspec.structs.replace(origin.spec, checked_params=b"")
+    return msgspec.structs.replace(origin, spec=spec)
 
 
 def _check_origin(name: str, origin: Origin, allowed: Collection[str]) -> None:

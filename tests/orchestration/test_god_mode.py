@@ -567,3 +567,92 @@ def test_results_are_one_json_document_each(mv):
         god(mv, "MERGE_INSTANCES", ids=["i1", "i2"], strategy="ours", dry_run=True),
     ):
         assert json.loads(result.model_dump_json())["type"] == result.type
+
+
+# ------------------------------------------------------------------------------------------------- what was found out once
+
+
+def test_a_key_is_printable_and_given_to_one_command_only(mv):
+    for key in ("a\0b", "a b", "é", "\ud800"):
+        with pytest.raises(CommandRefusedError, match="idempotency_key"):
+            god(mv, "FREEZE_TIME", scope=["alpha"], idempotency_key=key)
+    god(mv, "UNFREEZE_TIME", scope=["alpha"], idempotency_key="u")
+    with pytest.raises(CommandRefusedError, match="given to another command"):
+        god(mv, "UNFREEZE_TIME", scope=["runtime~1"], idempotency_key="u")
+    long = "123e4567-e89b-12d3-a456-426614174000-and-more"
+    assert len(god(mv, "AGENT_POSSESSION", instance="alpha", agent="arty", idempotency_key=long).lease_id) == 32
+
+
+def test_no_name_of_a_command_reaches_a_vault_that_cannot_hold_it(mv):
+    from actors.core.kernel.commands import Unfreeze
+
+    reply = mv._call("submit", Unfreeze((), "freeze"), "a\0b", "zeus")
+    assert reply.error_code == "command_refused"
+    mv.run(1)
+
+
+def test_a_repeat_is_only_for_whoever_still_may_ask(mv):
+    mv.grant_role("ann", "god")
+    command = {"type": "FREEZE_TIME", "scope": ["alpha"], "idempotency_key": "k"}
+    mv.god_mode_command(command, principal="ann", origin="http")
+    mv.revoke_all_roles("ann")
+    with pytest.raises(PermissionRefusedError):
+        mv.god_mode_command(command, principal="ann", origin="http")
+    mv.grant_role("ann FREEZE_TIME", "god")
+    mv.grant_role("bob", "observer")
+    mv.god_mode_command({**command, "idempotency_key": "x"}, principal="ann FREEZE_TIME", origin="http")
+    with pytest.raises(PermissionRefusedError):
+        mv.god_mode_command({**command, "idempotency_key": "FREEZE_TIMEx"}, principal="bob", origin="http")
+
+
+def test_an_instance_and_a_realm_are_never_called_the_same(mv):
+    mv.register_game("city", "actors.core.realms.city:City", params={"npcs": 3})
+    with pytest.raises(DuplicateMemberError, match="there is a realm 'city'"):
+        mv.create_instance("city")
+    with pytest.raises(DuplicateMemberError, match="there is an instance 'alpha'"):
+        mv.register_game("alpha", "actors.core.realms.city:City", params={"npcs": 3})
+
+
+def test_a_cause_of_the_kernels_own_is_nobodys(mv):
+    with pytest.raises(CommandRefusedError, match="use another cause"):
+        mv.freeze(cause="unstarted")
+
+
+def test_an_instance_does_not_go_back_behind_its_start(mv):
+    mv.create_instance("late", phase="created")
+    mv.run(2)
+    mv.initialize_instance("late")
+    mv.start_instance("late")
+    mv.run(1)
+    with pytest.raises(CommandRefusedError, match="it was created, and is more now"):
+        mv.revert_instance("late", 13)
+
+
+def test_a_platform_that_goes_back_alone_lets_go_of_whoever_was_possessed(mv):
+    lease = mv.possess("alpha", "arty")
+    mv.run(1)
+    lease.release()
+    mv.run(1)
+    mv.revert_realm("runtime~1", 13)
+    mv.run(1)
+    with pytest.raises(CommandRefusedError, match="is released"):
+        lease.act("rest")
+
+
+def test_mail_that_was_heard_is_not_heard_again_after_a_merge(mv):
+    mv.freeze(["mirror~1"])
+    mv.run(4)
+    assert len(mv.in_flight_to("mirror~1")) > 10
+    mv.fork_instance("alpha", names=["awake"])
+    mv.unfreeze(["awake"])
+    mv.freeze(["alpha"])
+    mv.run(2)
+    god(mv, "MERGE_INSTANCES", ids=["alpha", "awake"], strategy="theirs", name="both")
+    assert len(mv.in_flight_to(mv.instance("both")["mirror"])) < 10
+    assert "mirror" not in mv.instance("both").stills
+
+
+def test_a_dry_run_knows_names_that_are_taken(mv):
+    mv.fork_instance("alpha", names=["red"])
+    told = god(mv, "MERGE_INSTANCES", ids=["alpha", "red"], name="red", dry_run=True).report["broken"]
+    assert "there is an instance 'red' already" in told[0]

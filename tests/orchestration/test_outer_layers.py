@@ -155,7 +155,7 @@ def eldest(state):
     [
         (lambda cut: with_spec(cut, factory="os:system"), "makes its mirror by 'os:system'"),
         (lambda cut: with_spec(cut, placement=encode({"runtime_env": {"pip": ["x"]}})), "where its mirror shall live"),
-        (lambda cut: with_origin(cut, role="runtime"), "holds no instance"),
+        (lambda cut: with_origin(cut, role="runtime"), "a role is there twice"),
         (lambda cut: msgspec.structs.replace(cut, origins=cut.origins[:3]), "holds no instance"),
         (lambda cut: msgspec.structs.replace(cut, instance=None), "holds no instance"),
         (
@@ -276,10 +276,30 @@ def test_commands_too_large_are_refused(mv):
     package = mv.export_to_outer_layer("alpha")
     fat = forged(
         package,
-        lambda cut: with_origin(
-            cut, registration=msgspec.structs.replace(cut.origins[0].registration, realm_type="x" * (13 << 20))
-        ),
+        lambda cut: with_state(cut, "mirror", lambda state: {**state, "x": Records({"x": "x" * (13 << 20)})}),
     )
     with pytest.raises(CommandRefusedError, match="fit into a command"):
         mv.import_from_outer_layer(fat)
     assert decode(encode(len(mv.instances()))) == 1
+
+
+def test_of_several_all_are_brought_to_life_or_none(mv, tmp_path):
+    mv.fork_instance("alpha", names=["beta"])
+    package = mv.export_multiverse()
+    with multiverse(tmp_path, "small", instances_max=1) as small:
+        with pytest.raises(CommandRefusedError, match="instances_max"):
+            small.import_from_outer_layer(package)
+        assert small.instances() == []
+
+
+@pytest.mark.parametrize("local_tick", [-7, 2**63 + 5])
+def test_times_that_cannot_be_are_refused_on_the_way_down_too(mv, local_tick):
+    def late(cut):
+        return with_origin(cut, checkpoint=msgspec.structs.replace(cut.origins[0].checkpoint, local_tick=local_tick))
+
+    original = mv.export_to_outer_layer("alpha")
+    before = mv.digest()
+    for force in (False, True):
+        with pytest.raises(PackageError, match="cannot be read"):
+            mv.send_back_down("alpha", forged(original, late), original, force=force)
+    assert mv.digest() == before

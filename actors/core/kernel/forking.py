@@ -193,12 +193,12 @@ class Forking(Rounds):
             raise CommandRefusedError(f"{len(names)} names are given for {len(numbers)} copies; give one for each.")
         stem = origin.name.split(FORK_MARK, 1)[0]
         given = names or tuple(copy_id(stem, number) for number in numbers)
-        self._check_room(given)
+        self.check_room(given)
         return {
             number: Instance(name, origin.phase, cut.ancestors) for number, name in zip(numbers, given, strict=True)
         }
 
-    def _check_room(self, names: tuple[str, ...]) -> None:
+    def check_room(self, names: tuple[str, ...]) -> None:
         """Whether so many instances more, of these names, may be.
 
         Raises:
@@ -208,6 +208,8 @@ class Forking(Rounds):
         for at, name in enumerate(names):
             if checked_instance_name(name) in (*known, *names[:at]):
                 raise DuplicateMemberError(f"there is an instance {name!r} already; choose another name.")
+            if name in self.members:
+                raise DuplicateMemberError(f"there is a realm {name!r}; an instance needs a name of its own.")
         if len(known) + len(names) > self.settings.instances_max:
             raise CommandRefusedError(
                 f"there are {len(known)} instances, and at most {self.settings.instances_max} may live (instances_max); "

@@ -25,6 +25,10 @@ class Freezing(Instancing):
 
     def _freeze(self, command: Freeze) -> Plain:
         _check_cause(command.cause)
+        if command.cause == UNSTARTED:
+            raise CommandRefusedError(
+                f"{UNSTARTED!r} is why an instance stands still that has not begun; use another cause."
+            )
         ticks = command.local_ticks
         if isinstance(ticks, bool) or not isinstance(ticks, int) or not 0 <= ticks <= DELIVER_AT_MAX:
             raise CommandRefusedError(
@@ -68,13 +72,16 @@ class Freezing(Instancing):
         return {member_id: self.members[member_id] for one in scope for member_id in self._named(one)}
 
     def _named(self, one: str) -> Iterator[str]:
+        if one in self.members:  # the journal names members
+            self._game(one)
+            yield one
+            return
         for number, domain in self.domains.items():
             if domain.instance is not None and one in (instance_id(number), domain.instance.name):
                 yield from domain.members.values()
                 return
-        if not self.is_alone or one in self.members:  # where a domain lives alone, others may have been meant, too
+        if not self.is_alone:  # where a domain lives alone, others may have been meant, too
             self._game(one)
-            yield one
 
 
 def _has(seated: Seated, cause: str) -> bool:

@@ -55,7 +55,7 @@ class Instancing(Forking):
                 f"an instance has the platforms {', '.join(PLATFORM_ROLES)}, not {', '.join(command.platforms) or 'none'}."
             )
         _check_phase(command.phase)
-        self._check_room((command.name,))
+        self.check_room((command.name,))
         checked_command(command)  # before anything is made for it
         number = self.forks + 1
         newcomers = {

@@ -38,6 +38,8 @@ from actors.core.kernel.modifications import BECOME, MODIFY, TRY, TRY_TO_BECOME,
 from actors.core.kernel.states import State, Touched, checked_state, decode_state, encode_state
 from actors.core.kernel.views import measures_view
 
+LOCAL_TICK_MAX = 2**62
+"""What follows must fit into 64 bits, too."""
 TRACEBACK_CHARACTERS_MAX = 8_000
 """Enough for the innermost frames, which are at the end."""
 
@@ -328,6 +330,9 @@ class Seat:
 
     def _become(self, turn: Turn, past: Mapping[str, Plain], *, tries: bool) -> Plain:
         """Lets the member be what it was: its state, and its own time. One that only tries leaves it as it is."""
+        local_tick = past["local_tick"]
+        if type(local_tick) is not int or not 0 <= local_tick <= LOCAL_TICK_MAX:
+            raise CommandRefusedError(f"a local time must be from 0 to {LOCAL_TICK_MAX}, not {local_tick!r:.40}.")
         try:
             state = decode_state(past["document"])
         except (ValueError, TypeError, AttributeError) as error:

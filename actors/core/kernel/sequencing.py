@@ -229,6 +229,8 @@ class Sequencer(Freezing):
             raise CommandRefusedError(
                 f"realm id {realm_id!r} is a copy's: '~' and a number at the end are given to copies only; choose another."
             )
+        if any(self.name_of(number) == realm_id for number in self.domains):
+            raise DuplicateMemberError(f"there is an instance {realm_id!r}; a realm needs an id of its own.")
         if realm_id in self.members:
             raise DuplicateMemberError(
                 f"realm {realm_id!r} is registered already; remove it first or choose another id."
@@ -328,6 +330,7 @@ class Sequencer(Freezing):
         became = yield from self._command_round(realm_id, BECOME, payload)
         post, why = self.posts[seated.domain], f"{realm_id} went back in time"
         dropped = post.withdraw(seated.role, why, self.control_tick)
+        self._release(realm_id)
         if seated.domain == HOME:
             yield from self._ask_players("resend_roster", {"realm_id": realm_id})
         return {"realm_id": realm_id, **became, "dropped": dropped, "entangled": list(command.entangled)}

@@ -130,6 +130,11 @@ class Ticking:
         """The ids of the members of a closed domain, in order; none if there is none of that number."""
         return sorted(self.domains[number].members.values()) if number in self.domains else []
 
+    def phase_of(self, number: int) -> str:
+        """How far the instance in a closed domain has been brought; "" if none lives in it."""
+        instance = self.domains[number].instance if number in self.domains else None
+        return "" if instance is None else instance.phase
+
     def new_post(self) -> Post:
         """A post for a domain: nothing is under way."""
         settings = self.settings

@@ -93,9 +93,13 @@ def merged_cuts(
     under_way = united(
         [_calendar(cut) for cut in cuts], [None if base is None else _calendar(base) for base in bases], strategy
     )
-    said = [event for event in _winner(cuts, bases, strategy).calendar if _is_among_platforms(event)]
+    winner = _winner(cuts, bases, strategy)
+    said = [event for event in winner.calendar if _is_among_platforms(event)]
     found = parted(merged.proposed)
-    origins = [_remade(role, makers[role], found[role], [_origin(cut, role) for cut in cuts]) for role in sorted(found)]
+    origins = [
+        _remade(_origin(winner, role) or makers[role], makers[role], found[role], [_origin(cut, role) for cut in cuts])
+        for role in sorted(found)
+    ]
     left = tuple(dict.fromkeys(one for cut in cuts for one in cut.ancestors))
     return MergedCut(
         merged,
@@ -104,7 +108,7 @@ def merged_cuts(
             first,
             origins=origins,
             calendar=order([*under_way.events, *said]),
-            mailboxes=_mailboxes(cuts),
+            mailboxes=winner.mailboxes,
             ancestors=left,
         ),
     )
@@ -158,8 +162,11 @@ def _origin(cut: Cut, role: str) -> Origin | None:
     return next((origin for origin in cut.origins if origin.role == role), None)
 
 
-def _remade(role: str, origin: Origin, state: State, sides: Sequence[Origin | None]) -> Origin:
-    """The first side's member with the merged state; its next number is one that no side has given."""
+def _remade(winner: Origin, origin: Origin, state: State, sides: Sequence[Origin | None]) -> Origin:
+    """The first side's member with the merged state; its next number is one that no side has given.
+
+    Whether it stands still is as with the side whose society it is, for its mail is, too.
+    """
     document = encode_state(state)
     there = [side for side in sides if side is not None]
     sequence = max(side.checkpoint.sequence for side in there)
@@ -167,18 +174,7 @@ def _remade(role: str, origin: Origin, state: State, sides: Sequence[Origin | No
     same = document == kept.document and sequence == kept.sequence
     checkpoint = kept if same else msgspec.structs.replace(kept, document=document, sequence=sequence, digest=b"")
     subscriptions = sorted({event_type for side in there for event_type in side.subscriptions})
-    return msgspec.structs.replace(origin, role=role, checkpoint=checkpoint, subscriptions=subscriptions)
-
-
-def _mailboxes(cuts: Sequence[Cut]) -> dict[str, list[Event]]:
-    """What waits for members that stand still, each once; the first side's where an id names two."""
-    found: dict[str, dict[str, Event]] = {}
-    for cut in cuts:
-        for role, waiting in cut.mailboxes.items():
-            box = found.setdefault(role, {})
-            for event in waiting:
-                box.setdefault(event.event_id, event)
-    return {role: list(box.values()) for role, box in sorted(found.items())}
+    return msgspec.structs.replace(origin, checkpoint=checkpoint, subscriptions=subscriptions, stills=winner.stills)
 
 
 def _joined_scheme(schemes: Mapping[str, Scheme]) -> Scheme:
