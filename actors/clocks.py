@@ -165,7 +165,7 @@ class MasterClock(CommandRounds):
         asked = asked_by(principal, command, command_id)
         try:
             asked.check(self._sequencer.permissions)
-            check_command_id(command_id, self._sequencer.replies, self._sequencer.replies)
+            check_command_id(command_id, self._sequencer.replies)
         except CallerError as error:
             self._chronicle.tell(asked, self._sequencer.boundary, error.code)
             return Reply(self._sequencer.boundary, b"", error.code, error.message)

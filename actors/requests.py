@@ -1,6 +1,6 @@
 """What is asked of a clock, as the audit log tells of it: by whom, for what, of whom. What was said, the journal has."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -52,13 +52,12 @@ KEYED = "god "
 """With this, the id of a command begins that somebody has given a key: then the key's hash, and what it asks for."""
 
 
-def check_command_id(command_id: object, known: Container[str], all_known: Iterable[str]) -> None:
+def check_command_id(command_id: object, known: Collection[str]) -> None:
     """Refuses the name of a command that no vault can hold, or a key that has been given to something else.
 
     Args:
         command_id: the name.
         known: names of commands that have been carried out.
-        all_known: the same, to be looked through.
 
     Raises:
         CommandRefusedError: it is none, or the key was used before.
@@ -69,7 +68,7 @@ def check_command_id(command_id: object, known: Container[str], all_known: Itera
         )
     if command_id.startswith(KEYED) and command_id not in known:
         key = command_id.rsplit(" ", 1)[0] + " "
-        if any(one.startswith(key) for one in all_known):
+        if any(one.startswith(key) for one in known):
             raise CommandRefusedError("this idempotency key was given to another command before; use another key.")
 
 

@@ -363,7 +363,7 @@ class TreeClock(MasterClock):
         def audited() -> T:
             try:
                 asked.check(self._sequencer.permissions)
-                check_command_id(asked.command_id, self._sequencer.replies, self._sequencer.replies)
+                check_command_id(asked.command_id, self._sequencer.replies)
                 return action()
             except CallerError as error:
                 self._chronicle.tell(asked, self._sequencer.boundary, error.code)

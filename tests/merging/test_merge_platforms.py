@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from actors.core.kernel.codec import decode, encode
 from actors.core.kernel.errors import CallerError, MergeRefusedError
+from actors.core.kernel.instances import PLATFORM_ROLES
 from actors.core.kernel.states import Records, Section, State, Table, encode_state
-from actors.core.merging.platforms import PLATFORMS, RESOLUTIONS, Unified, unified
+from actors.core.merging.platforms import RESOLUTIONS, Unified, unified
 from actors.core.merging.unified_snapshots import UnifiedSnapshot, decode_unified_snapshot, unified_snapshot
 
 DOC = Path(__file__).parent.parent.parent / "docs" / "merging.md"
@@ -219,7 +220,7 @@ def test_each_conflict_is_found_exactly_when_its_rule_says_so(said: Said) -> Non
     before = copy.deepcopy(said)
     given_states = states(said)
     one = unified(given_states)
-    surface, runtime, protocol, mirror = (said[role] for role in PLATFORMS)
+    surface, runtime, protocol, mirror = (said[role] for role in PLATFORM_ROLES)
     expected = {
         ("AGENT_STATE_MISMATCH", f"agents.{who}.{name}")
         for who, agent in runtime["agents"].items()
@@ -322,7 +323,7 @@ def test_it_keeps_the_four_states_untouched() -> None:
     given_states = states(in_conflict())
     before = {role: encode_state(state) for role, state in given_states.items()}
     taken = snapshot(in_conflict())
-    for role in PLATFORMS:
+    for role in PLATFORM_ROLES:
         assert encode_state(taken.platform(role)) == before[role] == encode_state(given_states[role])
     with pytest.raises(CallerError, match="'city' is no platform; there are surface, runtime, protocol, mirror"):
         taken.platform("city")

@@ -34,6 +34,10 @@ def first_sentence(text: str | None) -> str:
 
 
 def tables() -> dict[str, str]:
+    return {**of_society(), **of_law(), **of_members()}
+
+
+def of_society() -> dict[str, str]:
     names = {template: agent_id for agent_id, template in BUILT_IN.items()}
     return {
         "bridge": table(
@@ -75,6 +79,11 @@ def tables() -> dict[str, str]:
             ("phase", "local ticks", "critical", "fails, of 1,000"),
             [(name, row.ticks, yes(row.critical), row.fails_per_mille) for name, row in PHASES.items()],
         ),
+    }
+
+
+def of_law() -> dict[str, str]:
+    return {
         "weather": table(("phase", "frequency, Hz"), FREQUENCIES.items()),
         "rules": table(
             ("rule", "of a", "may be at most", ""),
@@ -88,6 +97,11 @@ def tables() -> dict[str, str]:
             ("pattern", "sign", "from a strength of"),
             [(name, row.sign, row.counts_from) for name, row in PATTERNS.items()],
         ),
+    }
+
+
+def of_members() -> dict[str, str]:
+    return {
         "commands": table(
             ("platform", "command", ""),
             [

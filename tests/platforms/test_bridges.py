@@ -4,8 +4,9 @@ import pytest
 from instances import Society
 
 from actors.core.kernel.errors import BridgeDeniedError
+from actors.core.kernel.instances import MIRROR, PLATFORM_ROLES, PROTOCOL, RUNTIME, SURFACE
 from actors.core.platforms import bridges
-from actors.core.platforms.bridges import MIRROR, PROTOCOL, ROLES, RUNTIME, SURFACE, check_route, may_talk, routes_from
+from actors.core.platforms.bridges import check_route, may_talk, routes_from
 from actors.core.platforms.members import Platform
 from actors.core.platforms.mirrors import SEEN
 
@@ -20,8 +21,8 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize("source", ROLES)
-@pytest.mark.parametrize("target", ROLES)
+@pytest.mark.parametrize("source", PLATFORM_ROLES)
+@pytest.mark.parametrize("target", PLATFORM_ROLES)
 def test_the_table(source, target):
     assert may_talk(source, target) == ((source, target) in ALLOWED)
     if (source, target) in ALLOWED:
@@ -117,14 +118,14 @@ def test_a_cascade_that_cannot_go_on_ends_and_is_counted(steps):
     assert [event for inbox in society.inboxes.values() for event in inbox if event.event_type == bridges.CASCADE] == []
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", PLATFORM_ROLES)
 def test_mail_that_does_not_fit_is_refused_and_nothing_breaks(role):
     """Every type that a platform takes in, from outside and in a sibling's name, with data of no use."""
     society = Society(2)
     society.run(20)
     handled = sorted(society.seats[role].contract.handles)
     assert handled
-    for source in ("@outside", *ROLES):
+    for source in ("@outside", *PLATFORM_ROLES):
         for event_type in handled:
             for data in ({}, {"what": 3}, {"echoes": [1]}, {"text": ["x"], "agent_id": 4}, {"steps": "x"}):
                 society.say(role, event_type, data, source=source)
@@ -154,7 +155,7 @@ def test_a_platform_cannot_say_what_the_table_does_not_allow():
 
     society = Society(2, start=False)
     for source, member in society.members.items():
-        for target in ROLES:
+        for target in PLATFORM_ROLES:
             if may_talk(source, target):
                 member.say(Loud(), target, "fetch", {})  # type: ignore[arg-type]
             else:

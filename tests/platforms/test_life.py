@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from instances import Society, instance
 
+from actors.core.kernel.instances import PLATFORM_ROLES
 from actors.core.platforms.agents import AGENT_ENERGY_MAX, AGENTS_MAX, MEMORIES_MAX
-from actors.core.platforms.bridges import ROLES
 from actors.core.platforms.rituals import HISTORY_MAX, RITUALS_MAX
 from actors.core.platforms.societies import POOL_AT_BEGINNING
 from actors.core.platforms.weathers import WEATHER_PHASES
@@ -23,7 +23,7 @@ def life() -> dict[str, Any]:
     """Ten thousand local ticks of one instance, looked at once per control tick."""
     society = Society(1)
     seen: dict[str, Any] = {name: [] for name in ("phase", "intensity", "denied", "completed", "aborted", "seals")}
-    bytes_max = dict.fromkeys(ROLES, 0)
+    bytes_max = dict.fromkeys(PLATFORM_ROLES, 0)
     for k in range(LIFE_TICKS // 10):
         society.tick()
         weather, vitals = society.query("surface", "weather"), society.vitals()
@@ -35,7 +35,7 @@ def life() -> dict[str, Any]:
         check_bounds(society, vitals)
         if k % 50 == 0:
             society.reborn()
-            for role in ROLES:
+            for role in PLATFORM_ROLES:
                 bytes_max[role] = max(bytes_max[role], len(society.seats[role].capture()))
     return seen | {"society": society, "bytes_max": bytes_max}
 
@@ -88,7 +88,7 @@ def test_all_of_it_is_used(life):
     assert all(count > 0 for count in vitals["acts"].values())
     for counter in ("born", "ended", "governor_denials", "protocol_denials", "ventures", "threads", "loops_closed"):
         assert vitals[counter] > 0, counter
-    for role in ROLES:
+    for role in PLATFORM_ROLES:
         assert society.vitals(role)["refused"]["count"] == 0, f"{role}: the platforms say nothing that may not be"
     assert society.lost == []
     assert society.vitals("mirror")["patterns"] > 10

@@ -159,8 +159,6 @@ class Forking(Rounds):
             for number in numbers
             for origin in cut.origins
         }
-        for member_id in newcomers:
-            checked_realm_id(member_id)
         grants = dict(self._modifying(command, cut, numbers))
         made = yield Populate(newcomers)
         changed: Mapping[str, Outbox] = {}

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.commands import Freeze, Unfreeze
 from actors.core.kernel.errors import CommandRefusedError
@@ -40,7 +38,7 @@ class Freezing(Instancing):
         for member_id in changed:
             if len(concerned[member_id].stills) >= CAUSES_MAX:
                 raise CommandRefusedError(f"{member_id} stands still for {CAUSES_MAX} causes already; lift one first.")
-        self._journal_for(command, changed)
+        self._journal(command)
         for member_id in changed:
             seated = concerned[member_id]
             seated.freeze(with_cause(seated.stills, command.cause, ticks))
@@ -52,7 +50,7 @@ class Freezing(Instancing):
             raise CommandRefusedError("an instance that has not been started is started, not unfrozen.")
         concerned = self._in_scope(command.scope)
         changed = sorted(one for one, seated in concerned.items() if _has(seated, command.cause))
-        self._journal_for(command, changed)
+        self._journal(command)
         for member_id in changed:
             seated = concerned[member_id]
             seated.freeze(without_cause(seated.stills, command.cause))
@@ -61,10 +59,6 @@ class Freezing(Instancing):
         }
         return {"thawed": changed, "still": still}
 
-    def _journal_for(self, command: Freeze | Unfreeze, changed: list[str]) -> None:
-        """With those whom it changes: an empty scope is everybody, so one that changes nobody stays as it was asked."""
-        self._journal(msgspec.structs.replace(command, scope=tuple(changed)) if changed else command)
-
     def _in_scope(self, scope: tuple[str, ...]) -> dict[str, Seated]:
         """Whom ids of realms and of instances name, by member id; everybody if there are none."""
         if not scope:
@@ -72,16 +66,13 @@ class Freezing(Instancing):
         return {member_id: self.members[member_id] for one in scope for member_id in self._named(one)}
 
     def _named(self, one: str) -> Iterator[str]:
-        if one in self.members:  # the journal names members
-            self._game(one)
-            yield one
-            return
         for number, domain in self.domains.items():
             if domain.instance is not None and one in (instance_id(number), domain.instance.name):
                 yield from domain.members.values()
                 return
-        if not self.is_alone:  # where a domain lives alone, others may have been meant, too
+        if not self.is_alone or one in self.members:  # where a domain lives alone, others may have been meant, too
             self._game(one)
+            yield one
 
 
 def _has(seated: Seated, cause: str) -> bool:

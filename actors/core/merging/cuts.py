@@ -192,7 +192,6 @@ def _joined_scheme(schemes: Mapping[str, Scheme]) -> Scheme:
         ),
         first=tuple(within(role, path) for role, scheme in schemes.items() for path in scheme.first),
         row_steps={within(role, name): rows for role, one in schemes.items() for name, rows in one.row_steps.items()},
-        windows={within(role, name): most for role, one in schemes.items() for name, most in one.windows.items()},
         together=tuple(
             tuple(within(role, name) for name in group) for role, one in schemes.items() for group in one.together
         ),

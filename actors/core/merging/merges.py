@@ -114,22 +114,9 @@ def folded(
         lost += step.lost
     for settle in scheme.settles:
         result = settle(result)
-    result = _owned(_within_windows(result, scheme), "the merged state")
+    result = _owned(result, "the merged state")
     broken = (*lost, *dangling(result, scheme), *(told for rule in scheme.invariants for told in rule(result)))
     return Merged(result, strategy, conflicts, tuple(moves), broken, owned[0])
-
-
-def _within_windows(state: State, scheme: Scheme) -> State:
-    """Without the oldest objects of sections that have too many."""
-    found = dict(state)
-    for name, window in sorted(scheme.windows.items()):
-        section = found.get(name)
-        if not isinstance(section, Records) or len(section.objects) <= window.objects_max:
-            continue
-        objects = section.objects
-        kept = set(sorted(objects, key=lambda one: (window.rank(objects[one]), one))[-window.objects_max :])
-        found[name] = Records({object_id: one for object_id, one in objects.items() if object_id in kept})
-    return found
 
 
 class _Step:

@@ -14,10 +14,9 @@ import msgspec
 
 from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.errors import MergeRefusedError
+from actors.core.kernel.instances import MIRROR, PLATFORM_ROLES, PROTOCOL, RUNTIME, SURFACE
 from actors.core.kernel.states import Records, State
 
-SURFACE, RUNTIME, PROTOCOL, MIRROR = "surface", "runtime", "protocol", "mirror"
-PLATFORMS = (SURFACE, RUNTIME, PROTOCOL, MIRROR)
 NOW = "now"
 """The one object of a section that says how things are at present."""
 
@@ -189,9 +188,10 @@ def views_of(states: Mapping[str, State]) -> Views:
     Raises:
         MergeRefusedError: see `unified`.
     """
-    if sorted(states) != sorted(PLATFORMS):
+    if sorted(states) != sorted(PLATFORM_ROLES):
         raise MergeRefusedError(
-            f"the merge is of the platforms {', '.join(PLATFORMS)}, not of {', '.join(sorted(map(str, states))) or 'none'}."
+            f"the merge is of the platforms {', '.join(PLATFORM_ROLES)}, not of "
+            f"{', '.join(sorted(map(str, states))) or 'none'}."
         )
     said = {role: {name: _objects(states[role], role, name) for name in names} for role, names in SECTIONS.items()}
     runtime, mirror = said[RUNTIME], said[MIRROR]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import MergeRefusedError
@@ -36,28 +35,6 @@ Invariant = Callable[[State], Iterable[str]]
 """Of a merged state, a sentence for everything that must not be so; none if all is well."""
 
 
-class Window(NamedTuple):
-    """How many objects a section may have, and which stay.
-
-    Attributes:
-        objects_max: the most.
-        age: the attribute by which the lowest go first.
-        staying: attribute and value of objects that go after all others; None for none.
-    """
-
-    objects_max: int
-    age: str
-    staying: tuple[str, str] | None = None
-
-    def rank(self, one: Plain) -> tuple[bool, int]:
-        """By what an object goes before another: the lowest first."""
-        if not isinstance(one, Mapping):
-            return False, 0
-        age = one.get(self.age)
-        stays = self.staying is not None and one.get(self.staying[0]) == self.staying[1]
-        return stays, age if isinstance(age, int) else 0
-
-
 @dataclass(frozen=True, slots=True)
 class Scheme:
     """What a merge has to be told; without it, objects are known by key, by row or by id, and nothing refers to anything.
@@ -71,7 +48,6 @@ class Scheme:
         row_steps: section to the number of rows of which its length is a multiple when it grows; 1 without.
         together: sections that are one single value: who wins a conflict in one of them has all of them as they were there.
         settles: functions that let the merged state keep its own counts, before anything is checked.
-        windows: sections of records of which only the newest stay, as whoever keeps them would let the others go.
         invariants: checked after the merge.
     """
 
@@ -81,7 +57,6 @@ class Scheme:
     row_steps: Mapping[str, int] = field(default_factory=dict)
     together: tuple[tuple[str, ...], ...] = ()
     settles: tuple[Callable[[State], State], ...] = ()
-    windows: Mapping[str, Window] = field(default_factory=dict)
     invariants: tuple[Invariant, ...] = ()
 
     def group_of(self, section: str) -> tuple[str, ...]:

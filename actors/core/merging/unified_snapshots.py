@@ -8,8 +8,9 @@ import msgspec
 from actors.core.kernel.codec import Plain, decode, encode
 from actors.core.kernel.digests import digest_of
 from actors.core.kernel.errors import CallerError
+from actors.core.kernel.instances import PLATFORM_ROLES
 from actors.core.kernel.states import State, decode_state, encode_state
-from actors.core.merging.platforms import PLATFORMS, PlatformConflict, unified
+from actors.core.merging.platforms import PlatformConflict, unified
 
 STRATEGY = "active_platform_merge"
 """The name of what `platforms.RESOLUTIONS` does. Source: seed 000."""
@@ -70,7 +71,7 @@ class UnifiedSnapshot(msgspec.Struct, frozen=True):
             CallerError: there is no such platform.
         """
         if role not in self.platforms:
-            raise CallerError(f"{role!r} is no platform; there are {', '.join(PLATFORMS)}.")
+            raise CallerError(f"{role!r} is no platform; there are {', '.join(PLATFORM_ROLES)}.")
         return decode_state(self.platforms[role])
 
     def encode(self) -> bytes:

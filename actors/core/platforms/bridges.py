@@ -10,15 +10,7 @@ The observation that every platform gives its Mirror once per control tick is th
 from typing import Final
 
 from actors.core.kernel.errors import BridgeDeniedError
-
-SURFACE = "surface"
-RUNTIME = "runtime"
-PROTOCOL = "protocol"
-MIRROR = "mirror"
-ROLES: Final = (SURFACE, RUNTIME, PROTOCOL, MIRROR)
-
-GODS = "@gods"
-"""The source of what the kernel tells a platform on behalf of god mode."""
+from actors.core.kernel.instances import MIRROR, PLATFORM_ROLES, PROTOCOL, RUNTIME, SURFACE
 
 ANY = "any"
 
@@ -54,8 +46,8 @@ def check_route(source: str, target: str) -> None:
         BridgeDeniedError: not two platforms, or two that may not talk.
     """
     for role in (source, target):
-        if role not in ROLES:
-            raise BridgeDeniedError(f"the bridge knows no platform {role!r}; it joins {', '.join(ROLES)}.")
+        if role not in PLATFORM_ROLES:
+            raise BridgeDeniedError(f"the bridge knows no platform {role!r}; it joins {', '.join(PLATFORM_ROLES)}.")
     if not may_talk(source, target):
         known = ", ".join(routes_from(source)) or "nobody"
         raise BridgeDeniedError(f"{source} may not talk to {target}; it may talk to {known}.")
@@ -63,4 +55,4 @@ def check_route(source: str, target: str) -> None:
 
 def routes_from(source: str) -> list[str]:
     """Whom a platform may talk to, in the order of the roles."""
-    return [role for role in ROLES if role != source and may_talk(source, role)]
+    return [role for role in PLATFORM_ROLES if role != source and may_talk(source, role)]

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from actors.core.kernel.codec import Plain, encode
-from actors.core.platforms.bridges import PROTOCOL, RUNTIME, SURFACE
+from actors.core.kernel.instances import PROTOCOL, RUNTIME, SURFACE
 from actors.core.platforms.schemas import Part, Seal, Whole
 
 EXPORTS_MAX = 8

@@ -12,6 +12,7 @@ import msgspec
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import BridgeDeniedError, CallerError, CommandRefusedError
 from actors.core.kernel.events import Event
+from actors.core.kernel.instances import MIRROR, PLATFORM_ROLES
 from actors.core.kernel.members import Birth, Turn, View
 from actors.core.kernel.states import State
 from actors.core.platforms import bridges
@@ -119,7 +120,7 @@ class Platform(Realm):
 
     def observe(self, turn: Turn, seen: Part) -> None:
         """Gives Mirror this control tick's observation; see the exception in `bridges`."""
-        turn.send(bridges.MIRROR, bridges.OBSERVATION, msgspec.to_builtins(seen))
+        turn.send(MIRROR, bridges.OBSERVATION, msgspec.to_builtins(seen))
 
     def fetch(self, turn: Turn, target: str, what: str) -> None:
         """Asks a platform; the answer comes to `take_answer` two control ticks later."""
@@ -149,7 +150,7 @@ class Platform(Realm):
     @on(bridges.FETCH)
     def take_request(self, turn: Turn, event: Event) -> None:
         """Answers a request over the bridge, with what it is refused for if it is."""
-        asked = self.heard(event, Fetch, bridges.ROLES)
+        asked = self.heard(event, Fetch, PLATFORM_ROLES)
         if asked is None or not self.may_answer(event):
             return
         try:
@@ -161,7 +162,7 @@ class Platform(Realm):
     @on(bridges.FETCHED)
     def hear_answer(self, turn: Turn, event: Event) -> None:
         """Takes the answer to a request of its own."""
-        told = self.heard(event, Fetched, bridges.ROLES)
+        told = self.heard(event, Fetched, PLATFORM_ROLES)
         if told is not None and not told.refusal:
             self.take_answer(event.source, told.what, told.value)
 
@@ -171,7 +172,7 @@ class Platform(Realm):
     @on(bridges.CASCADE)
     def take_cascade(self, turn: Turn, event: Event) -> None:
         """Adds its answer to those before, and hands all on to the next; the last one keeps them."""
-        told = self.heard(event, Cascade, bridges.ROLES)
+        told = self.heard(event, Cascade, PLATFORM_ROLES)
         if told is None:
             return
         if not told.steps or told.steps[0][0] != self.role or len(told.steps) > bridges.CASCADE_STEPS_MAX:
@@ -207,7 +208,7 @@ class Platform(Realm):
         if sources is not None and event.source not in sources:
             self.refuse(event, f"{event.event_type!r} is taken from {', '.join(sources)} only.")
             return None
-        if event.source in bridges.ROLES and not bridges.may_talk(event.source, self.role):
+        if event.source in PLATFORM_ROLES and not bridges.may_talk(event.source, self.role):
             self.refuse(event, f"{event.source} may not talk to {self.role}.")
             return None
         try:

@@ -16,7 +16,6 @@ VALIDATED = "validated"
 SIGNATURE = "signature"
 FOUNDED = "founded"
 WHISPER = "whisper"
-POSSESSION_ENDED = "possession_ended"
 LOOP_SEED = "loop_seed"
 PATTERN = "pattern"
 

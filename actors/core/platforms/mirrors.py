@@ -12,6 +12,7 @@ import msgspec
 
 from actors.core.kernel.codec import encode
 from actors.core.kernel.events import Event
+from actors.core.kernel.instances import MIRROR, PROTOCOL, RUNTIME, SURFACE
 from actors.core.kernel.members import Birth, Turn
 from actors.core.platforms import bridges, messages, patterns
 from actors.core.platforms.fixed_parts import Fixed
@@ -33,9 +34,9 @@ LEGAL_MAX = 64
 SEEDS_MAX = 16
 
 SEEN: Mapping[str, type[Part]] = {
-    bridges.SURFACE: SurfaceObservation,
-    bridges.RUNTIME: RuntimeObservation,
-    bridges.PROTOCOL: ProtocolObservation,
+    SURFACE: SurfaceObservation,
+    RUNTIME: RuntimeObservation,
+    PROTOCOL: ProtocolObservation,
 }
 """Platform to what its observations are."""
 
@@ -87,7 +88,7 @@ class MirrorPlatform(Platform):
     """A Mirror."""
 
     kind = "mirror"
-    role = bridges.MIRROR
+    role = MIRROR
     emits = BRIDGE_EVENTS | {messages.LOOP_SEED, messages.PATTERN}
     fixed: ClassVar[Fixed] = {"vitals": Vitals.__struct_fields__}
     questions: ClassVar[Questions] = {
@@ -146,7 +147,7 @@ class MirrorPlatform(Platform):
 
     def close(self, turn: Turn) -> None:
         """See `Platform`. Mirror looks for patterns, and tells all whom it may talk to."""
-        observed = self.observations.parts.get(bridges.RUNTIME)
+        observed = self.observations.parts.get(RUNTIME)
         agents = observed.seen["agents"].values() if observed is not None else ()
         generations = [agent["generation"] for agent in agents if agent["state"] != "terminated"]
         for kind, strength in patterns.recognised(self.vibes[NOW], generations, self.patterns.parts, turn.now):
@@ -180,7 +181,7 @@ class MirrorPlatform(Platform):
         seed = sha256(encode([seen.seal, seen.loop, remembered])).hexdigest()
         self.loops.push(loop_id, Seed(seen.loop, seed, seen.seal, turn.now), lambda one: one.number)
         self._count("seeds")
-        self.say(turn, bridges.RUNTIME, messages.LOOP_SEED, LoopSeed(seen.loop, seed))
+        self.say(turn, RUNTIME, messages.LOOP_SEED, LoopSeed(seen.loop, seed))
 
     def _check_legal(self, now: int, seen: ProtocolObservation) -> None:
         for item_id in sorted(seen.validated):

@@ -8,6 +8,7 @@ import msgspec
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import CallerError, CommandRefusedError
 from actors.core.kernel.events import Event
+from actors.core.kernel.instances import MIRROR, PROTOCOL, RUNTIME
 from actors.core.kernel.members import Birth, Turn
 from actors.core.kernel.modifications import parted
 from actors.core.platforms import bridges, contracts, messages, rules
@@ -68,7 +69,7 @@ class ProtocolPlatform(Platform):
     """A Protocol."""
 
     kind = "protocol"
-    role = bridges.PROTOCOL
+    role = PROTOCOL
     emits = BRIDGE_EVENTS | {bridges.OBSERVATION, messages.VALIDATED}
     fixed: ClassVar[Fixed] = {"vitals": Vitals.__struct_fields__}
     questions: ClassVar[Questions] = {
@@ -122,18 +123,16 @@ class ProtocolPlatform(Platform):
         asked = self.heard(event, ValidationRequest, None)
         if asked is None:
             return
-        if event.source != bridges.RUNTIME and not self._may_be_asked(event, asked.item):
+        if event.source != RUNTIME and not self._may_be_asked(event, asked.item):
             return
         found = self._decide(asked, turn.now, event.origin)
-        if event.source == bridges.RUNTIME:
-            self.say(
-                turn, bridges.RUNTIME, messages.VALIDATED, Validated(asked.item, asked.kind, found.valid, found.rule)
-            )
+        if event.source == RUNTIME:
+            self.say(turn, RUNTIME, messages.VALIDATED, Validated(asked.item, asked.kind, found.valid, found.rule))
 
     def _may_be_asked(self, event: Event, item_id: str) -> bool:
         """Whether somebody who is not Runtime may ask about an item: not about one that Runtime asked about."""
         known = self.validations.parts.get(item_id)
-        if known is not None and known.asked_by == bridges.RUNTIME:
+        if known is not None and known.asked_by == RUNTIME:
             self.refuse(event, f"{item_id!r} is Runtime's; only Runtime asks about it again.")
             return False
         return True
@@ -152,7 +151,7 @@ class ProtocolPlatform(Platform):
     @on(messages.FOUNDED)
     def take_contract(self, turn: Turn, event: Event) -> None:
         """A contract that follows from what happened in Runtime; its parties have signed by taking part."""
-        told = self.heard(event, messages.Founded, (bridges.RUNTIME,))
+        told = self.heard(event, messages.Founded, (RUNTIME,))
         if told is None:
             return
         contract_id = self._make(told.kind, told.parties, told.terms, "", turn.now)
@@ -162,7 +161,7 @@ class ProtocolPlatform(Platform):
     @on(messages.PATTERN)
     def hear_pattern(self, turn: Turn, event: Event) -> None:
         """Mirror's patterns are heard by everybody; law does not bend to them."""
-        self.heard(event, messages.PatternSeen, (bridges.MIRROR,))
+        self.heard(event, messages.PatternSeen, (MIRROR,))
 
     @command
     def request_validation(self, turn: Turn, item_id: Plain, kind: Plain, facts: Plain) -> Plain:
@@ -178,7 +177,7 @@ class ProtocolPlatform(Platform):
         if not asked.item.isprintable():
             raise CommandRefusedError(f"item_id {item_id!r:.80} must be printable.")
         known = self.validations.parts.get(asked.item)
-        if known is not None and known.asked_by == bridges.RUNTIME:
+        if known is not None and known.asked_by == RUNTIME:
             raise CommandRefusedError(f"{item_id!r} is Runtime's; only Runtime asks about it again.")
         return msgspec.to_builtins(self._decide(asked, turn.now, "@command"))
 

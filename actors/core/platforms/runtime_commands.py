@@ -12,9 +12,10 @@ import msgspec
 from actors.core.kernel.addresses import checked_part
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import AddressError, CommandRefusedError, GovernorDeniedError, SettingsError
+from actors.core.kernel.instances import PROTOCOL, RUNTIME, SURFACE
 from actors.core.kernel.members import Birth, Turn
 from actors.core.kernel.streams import entity_number
-from actors.core.platforms import bridges, daemons, deeds, governors, messages, possessions, ritual_engines, whispers
+from actors.core.platforms import daemons, deeds, governors, messages, possessions, ritual_engines, whispers
 from actors.core.platforms.agents import BIRTH_ENERGY, BUILT_IN, TEMPLATES
 from actors.core.platforms.members import Platform
 from actors.core.platforms.messages import Founded, RitualTrace, ValidationRequest
@@ -51,18 +52,18 @@ class RuntimeCommands(Platform):
         if society.spoken:
             echoes = echoes_of(society)
             society.count("echoes", len(echoes.echoes))
-            self.say(turn, bridges.SURFACE, messages.ECHO, echoes)
+            self.say(turn, SURFACE, messages.ECHO, echoes)
         for ritual_id in society.traces:
             if ritual_id in society.history:
                 ended = society.history[ritual_id]
                 trace = RitualTrace(ritual_id, ended.kind, ended.agent, ended.outcome)
-                self.say(turn, bridges.SURFACE, messages.RITUAL_TRACE, trace)
+                self.say(turn, SURFACE, messages.RITUAL_TRACE, trace)
         for influence in society.influences:
-            self.say(turn, bridges.SURFACE, messages.WEATHER_INFLUENCE, influence)
+            self.say(turn, SURFACE, messages.WEATHER_INFLUENCE, influence)
         for request in society.requests:
-            self.say(turn, bridges.PROTOCOL, messages.REQUEST_VALIDATION, request)
+            self.say(turn, PROTOCOL, messages.REQUEST_VALIDATION, request)
         for contract in society.contracts:
-            self.say(turn, bridges.PROTOCOL, messages.FOUNDED, contract)
+            self.say(turn, PROTOCOL, messages.FOUNDED, contract)
         society.spoken.clear()
         for said in (society.traces, society.influences, society.requests, society.contracts):
             said.clear()
@@ -125,7 +126,7 @@ class RuntimeCommands(Platform):
         heard_by = "" if listener == "" else checked_text(listener, "listener", ID_CHARACTERS_MAX)
         told = messages.Whispered(said, heard_by)
         try:
-            target = checked_part(f"{there}/{bridges.RUNTIME}", "instance")
+            target = checked_part(f"{there}/{RUNTIME}", "instance")
         except AddressError as error:
             raise CommandRefusedError(error.message) from None
         event_id = turn.send(target, messages.WHISPER, msgspec.to_builtins(told))

@@ -12,10 +12,11 @@ traces and influences to Surface, requests and contracts to Protocol, one observ
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from actors.core.kernel.addresses import POSSESSED
+from actors.core.kernel.addresses import GODS, POSSESSED, POSSESSION_ENDED
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import CallerError
 from actors.core.kernel.events import Event
+from actors.core.kernel.instances import MIRROR, PROTOCOL, RUNTIME, SURFACE
 from actors.core.kernel.members import Birth, Turn
 from actors.core.platforms import bridges, businesses, daemons, exports, messages, possessions, ritual_engines, whispers
 from actors.core.platforms.exports import Reflection
@@ -45,7 +46,7 @@ class RuntimePlatform(RuntimeCommands):
     """
 
     kind = "runtime"
-    role = bridges.RUNTIME
+    role = RUNTIME
     emits = BRIDGE_EVENTS | {
         bridges.OBSERVATION,
         messages.ECHO,
@@ -106,8 +107,8 @@ class RuntimePlatform(RuntimeCommands):
             self._lapse_whispers(turn.now)
             self._export(turn)
             if turn.now % FETCHING_LOCAL_TICKS < turn.local_ticks:
-                self.fetch(turn, bridges.SURFACE, "weather")
-                self.fetch(turn, bridges.PROTOCOL, "compliance")
+                self.fetch(turn, SURFACE, "weather")
+                self.fetch(turn, PROTOCOL, "compliance")
         self.speak(turn)
         self.observe(turn, observation_of(self.society, turn.now))
         self.society.note(reported=self.society.vitals.rituals_ended)
@@ -133,7 +134,7 @@ class RuntimePlatform(RuntimeCommands):
     @on(messages.VALIDATED)
     def hear_answer_of_protocol(self, turn: Turn, event: Event) -> None:
         """Protocol approves or denies what was asked."""
-        told = self.heard(event, messages.Validated, (bridges.PROTOCOL,))
+        told = self.heard(event, messages.Validated, (PROTOCOL,))
         if told is None or not self.society.vitals.initialized:
             return
         if told.kind in ("ritual", "birth"):
@@ -156,7 +157,7 @@ class RuntimePlatform(RuntimeCommands):
     @on(messages.LOOP_SEED)
     def hear_seed(self, turn: Turn, event: Event) -> None:
         """Mirror seeds a loop."""
-        told = self.heard(event, messages.LoopSeed, (bridges.MIRROR,))
+        told = self.heard(event, messages.LoopSeed, (MIRROR,))
         if told is None:
             return
         loop_id = numbered("loop", told.number)
@@ -166,18 +167,18 @@ class RuntimePlatform(RuntimeCommands):
     @on(messages.PATTERN)
     def hear_pattern(self, turn: Turn, event: Event) -> None:
         """Mirror has recognised a pattern: harmony lifts everybody's mood, a storm lowers it."""
-        told = self.heard(event, messages.PatternSeen, (bridges.MIRROR,))
+        told = self.heard(event, messages.PatternSeen, (MIRROR,))
         if told is None:
             return
         lift = {"harmony": 0.02, "storm": -0.02}.get(told.kind, 0.0) * told.strength
         for agent_id in self.society.in_order():
             self.society.touch(agent_id, mood=lift)
 
-    @on(messages.POSSESSION_ENDED)
+    @on(POSSESSION_ENDED)
     def end_possessions(self, turn: Turn, event: Event) -> None:
         """The kernel ends all possessions: after a fork or a revert nobody holds a lease on what was."""
-        if event.source != bridges.GODS:
-            self.refuse(event, f"{event.event_type!r} is taken from {bridges.GODS} only.")
+        if event.source != GODS:
+            self.refuse(event, f"{event.event_type!r} is taken from {GODS} only.")
             return
         for lease_id, lease in self.society.leases.items():
             if lease.state == "open":
@@ -187,9 +188,9 @@ class RuntimePlatform(RuntimeCommands):
 
     def take_answer(self, source: str, what: str, value: Plain) -> None:
         """See `Platform`: the weather and the level of compliance, as agents and Cal Riven know them."""
-        if source == bridges.SURFACE and what == "weather":
+        if source == SURFACE and what == "weather":
             self.society.note(weather=value["phase"], intensity=value["intensity"])
-        elif source == bridges.PROTOCOL and what == "compliance":
+        elif source == PROTOCOL and what == "compliance":
             self.society.note(level=value["level"])
 
     def tell_society(self) -> Plain:

@@ -11,6 +11,7 @@ import msgspec
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.events import Event
+from actors.core.kernel.instances import MIRROR, SURFACE
 from actors.core.kernel.members import Birth, Turn
 from actors.core.platforms import bridges, messages, weathers
 from actors.core.platforms.agents import AGENTS_MAX
@@ -89,7 +90,7 @@ class SurfacePlatform(Platform):
     """A Surface."""
 
     kind = "surface"
-    role = bridges.SURFACE
+    role = SURFACE
     emits = BRIDGE_EVENTS | {bridges.OBSERVATION}
     fixed: ClassVar[Fixed] = {"vitals": Vitals.__struct_fields__}
     questions: ClassVar[Questions] = {
@@ -162,7 +163,7 @@ class SurfacePlatform(Platform):
     @on(messages.PATTERN)
     def hear_pattern(self, turn: Turn, event: Event) -> None:
         """A pattern that Mirror recognised is an influence on the weather."""
-        told = self.heard(event, messages.PatternSeen, (bridges.MIRROR,))
+        told = self.heard(event, messages.PatternSeen, (MIRROR,))
         favours = {
             "harmony": "calm-bloom",
             "storm": "echo-storm",
