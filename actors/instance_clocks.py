@@ -1,6 +1,6 @@
 """A clock with instances: they go back, are looked at as one, taken out whole, and merged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -97,6 +97,14 @@ class InstanceClock(TreeClock):
             CommandRefusedError: there is, or was, no such domain, or somebody in it cannot be copied.
         """
         return self._at_boundary(lambda: self._past_cut(fork, control_tick, snapshot) if past else self._cut(fork))
+
+    def cuts_of(self, forks: Sequence[int]) -> list[Cut]:
+        """What the members of several closed domains are, all at this boundary.
+
+        Raises:
+            CommandRefusedError: there is no such domain, or somebody in it cannot be copied.
+        """
+        return self._at_boundary(lambda: [self._cut(fork) for fork in forks])
 
     def _past_cut(self, fork: int, control_tick: int, snapshot: str) -> Cut:
         self._check_whole()

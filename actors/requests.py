@@ -15,6 +15,7 @@ from actors.core.kernel.commands import (
     DropFork,
     ForkGames,
     Freeze,
+    ImportInstances,
     LinkInstances,
     MemberCommand,
     ModifyMembers,
@@ -137,6 +138,8 @@ def asked_by(principal: Principal, command: ClockCommand, command_id: str) -> As
             subject = " ".join(scope)
         case LinkInstances(forks):
             subject = " ".join(map(str, forks))
+        case ImportInstances(names=names):
+            subject = " ".join(names)
         case ChangeRole(who, role, scope):
             subject = " ".join((who, role, scope))
         case ModifyMembers(changes):

@@ -14,10 +14,10 @@ from uuid import uuid4
 import msgspec
 
 from actors.core.kernel.codec import Plain, decode, encode
-from actors.core.kernel.commands import ForkGames
+from actors.core.kernel.commands import ImportInstances
 from actors.core.kernel.cut_checks import checked_cut
 from actors.core.kernel.domains import Cut, Origin, cut_digest, decoded_cut, encoded_cut
-from actors.core.kernel.errors import CommandRefusedError, PackageError, ProtocolError, SoulfraError
+from actors.core.kernel.errors import CommandRefusedError, PackageError, ProtocolError
 from actors.core.kernel.instances import PLATFORM_ROLES, RUNTIME, SURFACE
 from actors.core.kernel.states import Records, decode_state
 from actors.fingerprints import fingerprint
@@ -76,8 +76,14 @@ class OuterLayers(GodMode):
         return _package(instance, cut, self.name, self._principal, reason, level)
 
     def export_multiverse(self, *, reason: str = "", level: int = 1) -> OuterLayerPackage:
-        """Every instance, one package in another: the multiverse as its outer layer holds it."""
-        inner = [self.export_to_outer_layer(one, reason=reason, level=max(0, level - 1)) for one in self.instances()]
+        """Every instance at one boundary, one package in another: the multiverse as its outer layer holds it."""
+        instances = self.instances()
+        cuts: list[Cut] = self._call("cuts_of", [one.fork for one in instances])
+        below = max(0, level - 1)
+        inner = [
+            _package(one, cut, self.name, self._principal, reason, below)
+            for one, cut in zip(instances, cuts, strict=True)
+        ]
         metadata = Metadata(
             reason=reason,
             session=self._principal,
@@ -90,7 +96,7 @@ class OuterLayers(GodMode):
     def import_from_outer_layer(
         self, package: OuterLayerPackage, *, name: str = "", trusted_factories: Collection[str] = ()
     ) -> list[FourPlatformInstance]:
-        """Brings the instances of a package to life, all of one instance at once.
+        """Brings the instances of a package to life, all at once or none.
 
         Args:
             package: of an instance, or of several.
@@ -112,20 +118,12 @@ class OuterLayers(GodMode):
             raise PackageError(f"package {package.name!r} does not hold what its digest says.")
         allowed = {*FACTORIES.values(), *REALMS_KNOWN, *trusted_factories, *self._factories()}
         cuts = [_checked_cut(leaf, allowed) for leaf in leaves]
-        made: list[FourPlatformInstance] = []
-        for leaf, cut in zip(leaves, cuts, strict=True):
-            chosen = name or self._free_name(leaf.name)
-            cut = msgspec.structs.replace(cut, ancestors=(), origins=[_unchecked(origin) for origin in cut.origins])
-            members = tuple(origin.registration.realm_id for origin in cut.origins)
-            wanted = ForkGames(members, past=encoded_cut(cut), names=(chosen,))
-            try:
-                (there,) = self._submit(wanted)
-            except SoulfraError:
-                for one in made:  # all of them or none
-                    self.destroy_instance(one)
-                raise
-            made.append(self.instance(there["instance_id"]))
-        return made
+        names: list[str] = []
+        for leaf in leaves:
+            names.append(name or self._free_name(leaf.name, names))
+        made = self._submit(ImportInstances(tuple(map(_as_newcomer, cuts)), tuple(names)))
+        numbers = {one["fork"] for one in made}
+        return [one for one in self.instances() if one.fork in numbers]
 
     def send_back_down(
         self, who: Who, package: OuterLayerPackage, original: OuterLayerPackage, *, force: bool = False
@@ -161,8 +159,8 @@ class OuterLayers(GodMode):
     def _factories(self) -> set[str]:
         return set(self._call("factories"))
 
-    def _free_name(self, wanted: str) -> str:
-        taken = {one.name for one in self.instances()}
+    def _free_name(self, wanted: str, chosen_before: Collection[str]) -> str:
+        taken = {*chosen_before, *(one.name for one in self.instances())}
         stem = wanted.partition("~")[0]
         number = 2
         chosen = stem
@@ -291,6 +289,11 @@ def _checked_cut(package: OuterLayerPackage, allowed: Collection[str]) -> Cut:
     for origin in cut.origins:
         _check_origin(package.name, origin, allowed)
     return cut
+
+
+def _as_newcomer(cut: Cut) -> bytes:
+    """Encoded, and without what means nothing here: whom it was copied from."""
+    return encoded_cut(msgspec.structs.replace(cut, ancestors=(), origins=[_unchecked(one) for one in cut.origins]))
 
 
 def _unchecked(origin: Origin) -> Origin:

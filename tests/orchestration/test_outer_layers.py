@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from actors.core.kernel.codec import decode, encode
+from actors.core.kernel.commands import ImportInstances
 from actors.core.kernel.domains import decoded_cut, encoded_cut
 from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError
 from actors.core.kernel.instances import PLATFORM_ROLES
@@ -276,9 +277,9 @@ def test_commands_too_large_are_refused(mv):
     package = mv.export_to_outer_layer("alpha")
     fat = forged(
         package,
-        lambda cut: with_state(cut, "mirror", lambda state: {**state, "x": Records({"x": "x" * (13 << 20)})}),
+        lambda cut: with_state(cut, "mirror", lambda state: {**state, "x": Records({"x": "x" * (15 << 20)})}),
     )
-    with pytest.raises(CommandRefusedError, match="fit into a command"):
+    with pytest.raises(CommandRefusedError, match="fit into the journal"):
         mv.import_from_outer_layer(fat)
     assert decode(encode(len(mv.instances()))) == 1
 
@@ -290,6 +291,31 @@ def test_of_several_all_are_brought_to_life_or_none(mv, tmp_path):
         with pytest.raises(CommandRefusedError, match="instances_max"):
             small.import_from_outer_layer(package)
         assert small.instances() == []
+
+
+@pytest.mark.parametrize("names", [(), ("x",), ("x", "y", "z"), ("x", "x"), ("x", "alpha"), ("x", "no\0name")])
+def test_several_need_a_name_each_that_nobody_has(mv, names):
+    mv.fork_instance("alpha", names=["beta"])
+    cuts = tuple(one.cut for one in mv.export_multiverse().inner)
+    before = mv.digest()
+    with pytest.raises(CallerError):
+        mv._submit(ImportInstances(cuts, names))
+    with pytest.raises(CommandRefusedError, match="for 0 instances"):
+        mv._submit(ImportInstances((), ()))
+    assert mv.digest() == before
+    assert len(mv.members()) == 2 * len(PLATFORM_ROLES) + 1
+
+
+def test_an_import_is_lived_again_and_leaves_those_that_live_alone_in_peace(mv, tmp_path):
+    mv.fork_instance("alpha", names=["beta"])
+    mv.run(1)
+    mv.import_from_outer_layer(mv.export_multiverse())
+    mv.run(3)
+    with mv.at(mv.boundary().control_tick) as past:
+        assert past.digest_chain() == mv.digest_chain()
+        everything = past.state_of("runtime~1")
+    with mv.at(mv.boundary().control_tick, realm="runtime~1") as alone:
+        assert alone.state_of("runtime~1") == everything
 
 
 @pytest.mark.parametrize("local_tick", [-7, 2**63 + 5])

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,83 +15,13 @@ import pytest
 import zstandard
 
 import actors.keyframes
-from actors.keyframes import KeyframeWriter
-from actors.lanes import LocalLane
 from actors.vaults.copies import back_up
-from actors.vaults.stores import Store
 from actors.vaults.vaults import KEYFRAMES_SUFFIX, open_vault
 from orchestration import Multiverse
+from tests.orchestration.traps import KilledError, Trap
 
 REALMS = Path(__file__).parents[1] / "realms"
 TICKS = 6
-
-
-class KilledError(BaseException):
-    """The end of the process, as far as a thread can have it: nobody catches it."""
-
-
-class Trap:
-    """Ends the process when it has passed so many points; from then on, whatever it still tries."""
-
-    def __init__(self) -> None:
-        self.left: int | None = None
-
-    def passes(self) -> None:
-        """One point: a statement that is about to be carried out, a commit that was, a message that is about to leave."""
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                raise KilledError
-
-    @property
-    def has_struck(self) -> bool:
-        return self.left is not None and self.left < 0
-
-
-class TrappedCursor:
-    def __init__(self, cursor: Any, trap: Trap) -> None:
-        self._cursor, self._trap = cursor, trap
-
-    def execute(self, *arguments: Any) -> Any:
-        self._trap.passes()
-        return self._cursor.execute(*arguments)
-
-    def executemany(self, *arguments: Any) -> Any:
-        self._trap.passes()
-        return self._cursor.executemany(*arguments)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cursor, name)
-
-
-@pytest.fixture
-def trap(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trap]:
-    made = Trap()
-    transact, send, save, rename = Store._transact, LocalLane.send, KeyframeWriter._save, Path.rename
-
-    def trapped(store: Store, connection: Any, work: Callable[[Any], Any]) -> Any:
-        result = transact(store, connection, lambda cursor: work(TrappedCursor(cursor, made)))
-        made.passes()
-        return result
-
-    def sent(lane: LocalLane, host_id: str, parcel: Any) -> None:
-        made.passes()
-        send(lane, host_id, parcel)
-
-    def saved(writer: KeyframeWriter, *arguments: Any) -> None:
-        with contextlib.suppress(KilledError):  # a thread of its own; the others find out at their next point
-            save(writer, *arguments)
-
-    def renamed(path: Path, target: Path) -> Path:
-        made.passes()
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", renamed)
-    monkeypatch.setattr(Store, "_transact", trapped)
-    monkeypatch.setattr(LocalLane, "send", sent)
-    monkeypatch.setattr(KeyframeWriter, "_save", saved)
-    yield made
-    made.left = None
 
 
 def opened(folder: Path) -> Multiverse:

@@ -12,6 +12,7 @@ from actors.core.kernel.commands import (
     ClockCommand,
     CreateInstance,
     ForkGames,
+    ImportInstances,
     MemberSpec,
     RegisterGame,
     Reply,
@@ -178,7 +179,7 @@ class Run:
 
 def _may_be_asked_again(command: ClockCommand, reply: Reply) -> bool:
     """Whether something outside of history refused it: a host that died, or that restored a copy as another."""
-    if isinstance(command, ForkGames | CreateInstance):
+    if isinstance(command, ForkGames | CreateInstance | ImportInstances):
         return reply.error_code in (EngineError.code, FactoryError.code)
     return isinstance(command, RegisterGame) and reply.error_code == EngineError.code
 

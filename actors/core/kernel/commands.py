@@ -11,6 +11,8 @@ from actors.core.kernel.errors import CommandRefusedError, error_from
 
 STATE_BYTES_MAX = 12 << 20
 """Of what a command may hold of members' states: it is part of the journal, whose rows have 16 MiB."""
+COMMAND_BYTES_MAX = 14 << 20
+"""Of a command as it is written down."""
 
 
 class MemberSpec(msgspec.Struct, frozen=True):
@@ -143,6 +145,18 @@ class ForkGames(msgspec.Struct, frozen=True, tag=True):
     report: bytes = b""
 
 
+class ImportInstances(msgspec.Struct, frozen=True, tag=True):
+    """Brings instances to life that come from outside, each in a closed domain of its own; all of them or none.
+
+    Attributes:
+        cuts: the encoded `Cut` of each.
+        names: of each; no other that lives has one of them.
+    """
+
+    cuts: tuple[bytes, ...]
+    names: tuple[str, ...]
+
+
 class DropFork(msgspec.Struct, frozen=True, tag=True):
     """Ends a closed domain: all of its members are gone."""
 
@@ -261,6 +275,7 @@ ClockCommand = (
     | SetDelay
     | RevertGame
     | ForkGames
+    | ImportInstances
     | DropFork
     | RegisterGame
     | RemoveGame
@@ -283,9 +298,15 @@ def checked_command(command: ClockCommand) -> ClockCommand:
         CommandRefusedError: it cannot.
     """
     try:
-        _decode(_encode(command))
+        encoded = _encode(command)
+        _decode(encoded)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise CommandRefusedError(f"{type(command).__name__} cannot be written down: {str(error)[:200]}.") from None
+    if len(encoded) > COMMAND_BYTES_MAX:
+        raise CommandRefusedError(
+            f"{type(command).__name__} takes {len(encoded):,} bytes, and at most {COMMAND_BYTES_MAX:,} fit into the journal; "
+            "ask for less at once."
+        )
     return command
 
 

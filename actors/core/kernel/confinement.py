@@ -13,6 +13,7 @@ from actors.core.kernel.commands import (
     DropFork,
     ForkGames,
     Freeze,
+    ImportInstances,
     JournalEntry,
     LinkInstances,
     MemberCommand,
@@ -87,7 +88,7 @@ def _concerns(sequencer: Sequencer, domain: int, command: ClockCommand) -> bool:
             return target in sequencer.members
         case DropFork(fork):
             return fork == domain
-        case ForkGames() | CreateInstance():  # whoever is copied stays as it was
+        case ForkGames() | CreateInstance() | ImportInstances():  # whoever is copied stays as it was
             return False
         case BeginInstance(fork) | RevertDomain(fork):
             return fork == domain

@@ -4,7 +4,8 @@ Copies are made before anything is decided: as long as the command is not in the
 modification that is refused, leaves everything as it was.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -20,6 +21,7 @@ from actors.core.kernel.addresses import (
 from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.commands import (
     STATE_BYTES_MAX,
+    ClockCommand,
     DropFork,
     ForkGames,
     RegisterGame,
@@ -56,6 +58,21 @@ COPIES_MAX = 1_000
 """In one fork; each is a process for every realm."""
 AFTER_ALL_OTHERS = 1 << 62
 """The number of an event that is to be heard after all that its source has said."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What a new closed domain is made from.
+
+    Attributes:
+        cut: whom.
+        instance: what it becomes; None if it is no instance.
+        divergent: whether it draws by lineages of its own.
+    """
+
+    cut: Cut
+    instance: Instance | None
+    divergent: bool = False
 
 
 class Forking(Rounds):
@@ -151,15 +168,21 @@ class Forking(Rounds):
             cut = checked_cut(decoded_cut(command.past))
         else:
             cut = yield from self.cut_script(command.realm_ids)
-        roles = [origin.role for origin in cut.origins]
-        numbers = self._numbers(roles, command.count)
+        numbers = self._numbers([cut] * command.count)
         instances = self._instances(cut, numbers, command.names)
+        copies = {number: Copy(cut, instances[number], command.divergent) for number in numbers}
+        made = yield from self._copy(command, copies, dict(self._modifying(command, cut, numbers)))
+        return [one | ({"report": command.report} if command.report else {}) for one in made]
+
+    def _copy(
+        self, command: ClockCommand, copies: Mapping[int, Copy], grants: Mapping[str, tuple[Grant, ...]]
+    ) -> Script[list[dict[str, Plain]]]:
+        """Makes copies, lets them change, and writes the command down: all of it or nothing."""
         newcomers = {
-            copy_id(origin.role, number): _newcomer(origin, number, command.divergent)
-            for number in numbers
-            for origin in cut.origins
+            copy_id(origin.role, number): _newcomer(origin, number, copy.divergent)
+            for number, copy in copies.items()
+            for origin in copy.cut.origins
         }
-        grants = dict(self._modifying(command, cut, numbers))
         made = yield Populate(newcomers)
         changed: Mapping[str, Outbox] = {}
         try:
@@ -171,13 +194,12 @@ class Forking(Rounds):
                 yield Dispose(member_id)
             raise
         self._journal(command)
-        for number in numbers:
-            self._begin_domain(number, instances[number], cut, newcomers, embodied, changed)
+        for number, copy in copies.items():
+            self._begin_domain(number, copy.instance, copy.cut, newcomers, embodied, changed)
         return [
-            {"fork": number, "realms": {role: copy_id(role, number) for role in roles}}
-            | ({"instance_id": instance_id(number), "name": one.name} if (one := instances[number]) else {})
-            | ({"report": command.report} if command.report else {})
-            for number in numbers
+            {"fork": number, "realms": {one.role: copy_id(one.role, number) for one in copy.cut.origins}}
+            | ({"instance_id": instance_id(number), "name": copy.instance.name} if copy.instance else {})
+            for number, copy in copies.items()
         ]
 
     def _instances(self, cut: Cut, numbers: list[int], names: tuple[str, ...]) -> dict[int, Instance | None]:
@@ -214,11 +236,12 @@ class Forking(Rounds):
                 "destroy one first."
             )
 
-    def _numbers(self, roles: list[str], count: int) -> list[int]:
-        """Numbers that no domain has had, and with them no id."""
-        numbers = [self.forks + 1 + number for number in range(count)]
-        for role in roles:
-            checked_realm_id(copy_id(role, numbers[-1]))
+    def _numbers(self, cuts: Sequence[Cut]) -> list[int]:
+        """Numbers that no domain has had, and with them no id: one for a copy of each."""
+        numbers = [self.forks + 1 + number for number in range(len(cuts))]
+        for cut in cuts:
+            for origin in cut.origins:
+                checked_realm_id(copy_id(origin.role, numbers[-1]))
         return numbers
 
     def _modifying(self, command: ForkGames, cut: Cut, numbers: list[int]) -> Iterator[tuple[str, tuple[Grant, ...]]]:

@@ -22,8 +22,9 @@ from actors.core.kernel.commands import (
 from actors.core.kernel.domains import Domain, copy_id
 from actors.core.kernel.effects import Captured, Dispose, Populate, Script
 from actors.core.kernel.errors import CommandRefusedError, SoulfraError
-from actors.core.kernel.forking import Forking, all_made
+from actors.core.kernel.forking import all_made
 from actors.core.kernel.games import HOME, Seated
+from actors.core.kernel.importing import Importing
 from actors.core.kernel.instances import (
     INITIALIZED,
     PHASES,
@@ -44,7 +45,7 @@ START_AUTONOMOUS = "start_autonomous"
 """The verb by which a platform that has it is told to live by itself."""
 
 
-class Instancing(Forking):
+class Instancing(Importing):
     """The rules of instances; see `instances.py`."""
 
     # ---------------------------------------------------------------------------------------------------- creation

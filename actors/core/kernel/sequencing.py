@@ -22,6 +22,7 @@ from actors.core.kernel.commands import (
     DropFork,
     ForkGames,
     Freeze,
+    ImportInstances,
     LinkInstances,
     MemberCommand,
     MemberSpec,
@@ -106,6 +107,8 @@ class Sequencer(Freezing):
                 return (yield from self._revert(command))
             case ForkGames():
                 return (yield from self._fork(command))
+            case ImportInstances():
+                return (yield from self._import(command))
             case DropFork():
                 return (yield from self._drop(command))
             case Subscribe():
