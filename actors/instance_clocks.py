@@ -6,7 +6,7 @@ import msgspec
 
 from actors.core.kernel.commands import ForkGames, Reply, RevertDomain, RevertedMember
 from actors.core.kernel.domains import Cut, cut_digest, encoded_cut
-from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError
+from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError, PermissionRefusedError
 from actors.core.kernel.instances import PLATFORM_ROLES, instance_id
 from actors.core.kernel.states import decode_state
 from actors.core.merging.cuts import merged_cuts, nearest_common
@@ -14,6 +14,7 @@ from actors.core.merging.known_schemes import SCHEMES
 from actors.core.merging.merge_reports import MergeReport, kept, report_of, report_on, taken_effect
 from actors.core.merging.rules import Strategy
 from actors.core.merging.unified_snapshots import UnifiedSnapshot, unified_snapshot
+from actors.core.permissions.validators import EVERYWHERE
 from actors.headless import Headless
 from actors.pasts import PastChronicle, standing_at
 from actors.requests import Asked, Caller, Principal
@@ -25,13 +26,19 @@ class InstanceClock(TreeClock):
     """See `MasterClock`."""
 
     def check_permission(self, caller: Caller) -> None:
-        """Finds out whether somebody may ask for something, as of the last boundary; waits for nothing.
+        """Finds out whether somebody may ask for something, as of the last boundary; only a refusal waits, to be audited.
 
         Raises:
             PermissionRefusedError: no role allows it.
             SettingsError: the principal, the verb or the scope is no name, or the origin is unknown.
         """
-        Asked(caller, caller.verb, "").check(self._sequencer.permissions)
+        asked = Asked(caller, caller.verb, "" if caller.scope == EVERYWHERE else caller.scope)
+        try:
+            asked.check(self._sequencer.permissions)
+        except PermissionRefusedError as error:
+            code = error.code
+            self._at_boundary(lambda: self._chronicle.tell(asked, self._sequencer.boundary, code))
+            raise
 
     def revert_domain(
         self, fork: int, control_tick: int, snapshot: str = "", command_id: str = "", principal: Principal = ""

@@ -25,6 +25,7 @@ from actors.core.kernel.commands import (
     Unfreeze,
 )
 from actors.core.kernel.errors import CommandRefusedError
+from actors.core.kernel.instances import instance_id
 from actors.core.kernel.modifications import MODIFY
 from actors.core.permissions.roles import LOCAL
 from actors.core.permissions.validators import EVERYWHERE, PermissionValidator
@@ -49,6 +50,10 @@ class Caller(NamedTuple):
 
 
 Principal = str | Caller
+MAKES = (CreateInstance.__name__, ImportInstances.__name__)
+"""What these are asked for is a new name."""
+OF_DOMAINS = (DropFork.__name__, BeginInstance.__name__, RevertDomain.__name__, LinkInstances.__name__, "send_down")
+"""What these are asked of is the number of a closed domain."""
 KEYED = "god "
 """With this, the id of a command begins that somebody has given a key: then the key's hash, and what it asks for."""
 
@@ -93,8 +98,7 @@ class Asked(msgspec.Struct, frozen=True):
         """Who asks, and for what in whoever's own words."""
         if isinstance(self.principal, Caller):
             return self.principal
-        scope = self.subject if self.subject and " " not in self.subject else EVERYWHERE
-        return Caller(self.principal, self.verb, scope)
+        return Caller(self.principal, self.verb, _scope_of(self.verb, self.subject))
 
     def check(self, permissions: PermissionValidator) -> None:
         """Refuses what the caller has no role for.
@@ -149,6 +153,13 @@ def asked_by(principal: Principal, command: ClockCommand, command_id: str) -> As
         case _:
             subject = command.realm_id
     return Asked(principal, type(command).__name__, subject, command_id)
+
+
+def _scope_of(verb: str, subject: str) -> str:
+    """What a role must hold for. What is not there yet is nobody's: whoever makes it needs a role everywhere."""
+    if not subject or " " in subject or verb in MAKES:
+        return EVERYWHERE
+    return instance_id(int(subject)) if verb in OF_DOMAINS else subject
 
 
 def _kept(text: object) -> str:

@@ -6,7 +6,7 @@ Source: seed 000, "God Mode Interface".
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from actors.core.kernel.addresses import PART_CHARACTERS_MAX
 from actors.core.kernel.errors import CommandRefusedError
@@ -19,8 +19,18 @@ KEY_PATTERN = r"^[!-~]*$"
 COPIES_MAX = 1_000
 REASON_CHARACTERS_MAX = 300
 
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it must be printable characters, on one line")
+    return text
+
+
 Text = Annotated[str, Field(max_length=PART_CHARACTERS_MAX, strict=True)]
 Id = Annotated[str, Field(min_length=1, max_length=PART_CHARACTERS_MAX, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Share = Annotated[float, Field(ge=0.0, le=1.0, strict=True)]
+Reason = Annotated[str, Field(max_length=REASON_CHARACTERS_MAX, strict=True), AfterValidator(_printable)]
 Ticks = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 Changes = dict[str, Any]
 FORM = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -83,7 +93,7 @@ class MergeInstances(_Command):
     """Who wins conflicts: those further left, those further right, or nobody."""
     name: Text = ""
     """Of the new instance; one is given otherwise."""
-    dry_run: bool = False
+    dry_run: Flag = False
     """Only report."""
 
 
@@ -99,7 +109,7 @@ class RealityFork(_Boundary):
     """Of the copies; each is named after its source otherwise."""
     modifications: tuple[Changes, ...] = ()
     """Of each copy: dotted path, beginning with a role, to value."""
-    divergent: bool = False
+    divergent: Flag = False
     """Copies draw by lineages of their own; twins draw as their source does."""
     branch: Text = ""
     """Of which history the control tick is; the present one otherwise."""
@@ -137,7 +147,7 @@ class TimelineRevert(_Boundary):
     """Of which history the control tick is; the present one otherwise."""
     name: Text = ""
     """Of the new branch; one is given otherwise."""
-    reason: Annotated[str, Field(max_length=REASON_CHARACTERS_MAX, strict=True)] = ""
+    reason: Reason = ""
     """Why, for people."""
 
 
@@ -147,7 +157,7 @@ class CrossInstanceCommunication(_Command):
     type: Literal["CROSS_INSTANCE_COMMUNICATION"] = "CROSS_INSTANCE_COMMUNICATION"
     ids: Annotated[tuple[Id, ...], Field(min_length=2, max_length=100)]
     """The instances, by id or name, each with each."""
-    enable: bool = True
+    enable: Flag = True
     """Whether they may, or no longer."""
 
 
@@ -173,7 +183,7 @@ class AlterWeather(_Intervention):
     kind: Literal["alter_weather"] = "alter_weather"
     phase: Id
     """Of the weather."""
-    intensity: Annotated[float, Field(ge=0.1, le=1.0)] = 0.5
+    intensity: Annotated[float, Field(ge=0.1, le=1.0, strict=True)] = 0.5
     """0.1 to 1."""
 
 
@@ -183,7 +193,7 @@ class ModifyPersonality(_Intervention):
     kind: Literal["modify_personality"] = "modify_personality"
     agent: Id
     """Whom it is about."""
-    personality: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
+    personality: dict[str, Share]
     """Trait to value, 0 to 1; the others stay."""
 
 
@@ -197,7 +207,7 @@ class SpawnAgent(_Intervention):
     """Its id; one is given otherwise."""
     parent: Text = ""
     """Whose child it is; nobody's otherwise."""
-    personality: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] | None = None
+    personality: dict[str, Share] | None = None
     """Trait to value, 0 to 1; those of the template otherwise."""
 
 
@@ -215,7 +225,7 @@ class EmergencyOverride(_Intervention):
     kind: Literal["emergency_override"] = "emergency_override"
     platform: Literal["surface", "runtime", "protocol", "mirror", "all"] = "all"
     """Which one."""
-    reason: Annotated[str, Field(min_length=1, max_length=REASON_CHARACTERS_MAX, strict=True)]
+    reason: Annotated[Reason, Field(min_length=1)]
     """Why."""
 
 

@@ -72,14 +72,19 @@ class Errand:
 
     # ------------------------------------------------------------------------------------------------------- time
 
+    def _whom(self, scope: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+        """Ids, and what it takes a role for."""
+        ids = self._mv._ids_of(scope)
+        return ids, ids[0] if len(ids) == 1 else EVERYWHERE
+
     def _freeze_time(self, command: asked.FreezeTime) -> came.GodResult:
-        scope = command.scope[0] if len(command.scope) == 1 else ""
-        value, boundary = self._submit(Freeze(command.scope, FREEZE, command.duration_ticks or 0), scope)
+        whom, scope = self._whom(command.scope)
+        value, boundary = self._submit(Freeze(whom, FREEZE, command.duration_ticks or 0), scope)
         return came.TimeFrozen(boundary=boundary, **value)
 
     def _unfreeze_time(self, command: asked.UnfreezeTime) -> came.GodResult:
-        scope = command.scope[0] if len(command.scope) == 1 else ""
-        value, boundary = self._submit(Unfreeze(command.scope, FREEZE), scope)
+        whom, scope = self._whom(command.scope)
+        value, boundary = self._submit(Unfreeze(whom, FREEZE), scope)
         return came.TimeUnfrozen(boundary=boundary, **value)
 
     def _timeline_revert(self, command: asked.TimelineRevert) -> came.GodResult:

@@ -225,6 +225,7 @@ class Multiverse(OuterLayers):
         """
         if isinstance(control_tick, bool) or not isinstance(control_tick, int):
             raise SettingsError(f"control_tick must be a whole number, not {control_tick!r}.")
+        self._may("run")
         ticket = self._begin("advance_to", control_tick, Pace(realtime=realtime) if realtime else FAST)
         try:
             if watch is not None:
@@ -257,10 +258,12 @@ class Multiverse(OuterLayers):
         """
         if pace not in ("realtime", "fast"):
             raise SettingsError(f"pace must be 'realtime' or 'fast', not {pace!r}.")
+        self._may("start")
         self._call("begin", Pace(realtime=pace == "realtime"))
 
     def pause(self) -> dict[str, Any]:
         """Stops a running clock at a boundary and says which."""
+        self._may("pause")
         boundary = self._call("pause")
         return {name: getattr(boundary, name) for name in boundary.__struct_fields__}
 

@@ -71,12 +71,14 @@ class OuterLayers(GodMode):
             CommandRefusedError: it was not there, or a member cannot be captured.
         """
         instance = self.instance(who)
+        self._may("export_to_outer_layer", instance.instance_id)
         past = control_tick is not None or bool(snapshot)
         cut: Cut = self._call("cut_of", instance.fork, -1 if control_tick is None else control_tick, snapshot, past)
         return _package(instance, cut, self.name, self._principal, reason, level)
 
     def export_multiverse(self, *, reason: str = "", level: int = 1) -> OuterLayerPackage:
         """Every instance at one boundary, one package in another: the multiverse as its outer layer holds it."""
+        self._may("export_to_outer_layer")
         instances = self.instances()
         cuts: list[Cut] = self._call("cuts_of", [one.fork for one in instances])
         below = max(0, level - 1)

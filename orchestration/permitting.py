@@ -1,5 +1,6 @@
 """Permitting: who may ask for what. Roles are given and taken back at boundaries, journaled, and state like all else."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from actors.core.kernel.commands import ChangeRole
@@ -20,7 +21,8 @@ class Permitting(Remembering):
         Args:
             principal: who.
             role: "observer", "player", "operator" or "god".
-            scope: the id of an instance, a realm or a player.
+            scope: an instance, the id of a realm or of a player. An instance's name means its id: another that is called so
+                later is another one.
 
         Returns:
             principal, and all his roles by scope.
@@ -47,7 +49,7 @@ class Permitting(Remembering):
     def _change_role(self, principal: str, role: str, scope: str, *, granted: bool) -> dict[str, Any]:
         for text, what in ((principal, "principal"), (role, "role"), (scope, "scope")):
             checked(str, text, what)
-        return self._submit(ChangeRole(principal, role, scope, granted))  # type: ignore[no-any-return]
+        return self._submit(ChangeRole(principal, role, self._ids_of((scope,))[0], granted))  # type: ignore[no-any-return]
 
     def check_permission(self, principal: str, verb: str, scope: str = EVERYWHERE, origin: str = LOCAL) -> None:
         """Finds out whether a principal may ask for something, as of the last boundary; waits for nothing.
@@ -65,6 +67,16 @@ class Permitting(Remembering):
             SettingsError: the principal, the verb or the scope is no name, or the origin is unknown.
         """
         self._call("check_permission", Caller(principal, verb, scope, origin))
+
+    def _ids_of(self, scope: Sequence[str]) -> tuple[str, ...]:
+        """Ids in place of instances' names; what is no instance's name stays."""
+        ids = {one["name"]: one["instance_id"] for one in self.status().state["instances"]}
+        return tuple(ids.get(one, one) for one in scope)
+
+    def _may(self, verb: str, scope: str = EVERYWHERE) -> None:
+        """Refuses what is no command of the clock, and what whoever drives has no role for."""
+        if self._principal:
+            self.check_permission(self._principal, verb, scope)
 
 
 def _named(role: object) -> str:

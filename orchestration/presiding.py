@@ -222,7 +222,9 @@ class Presiding(Permitting):
                 f"sync_delay_ticks must be local ticks from 0 to {SYNC_DELAY_TICKS_MAX:,}, not {delay}."
             )
         control_ticks = -(-delay // self.settings.control_tick_interval_ticks)
-        return self._begin("unify", self.instance(who).fork, control_ticks)
+        instance = self.instance(who)
+        self._may("merge_all_active_platforms", instance.instance_id)
+        return self._begin("unify", instance.fork, control_ticks)
 
     def unified_snapshots(self, who: Who | None = None) -> list[Unification]:
         """What there is to say of the unified snapshots in the vault, of every branch, in the order in which they were made.
@@ -270,7 +272,9 @@ class Presiding(Permitting):
         """
         return self._submit(  # type: ignore[no-any-return]
             Freeze(
-                checked_texts(scope, "scope"), checked(str, cause, "cause"), checked(int, local_ticks, "local_ticks")
+                self._ids_of(checked_texts(scope, "scope")),
+                checked(str, cause, "cause"),
+                checked(int, local_ticks, "local_ticks"),
             )
         )
 
@@ -280,4 +284,4 @@ class Presiding(Permitting):
         Returns:
             thawed (ids of members from which it was lifted), still (those of the scope that stand still for others).
         """
-        return self._submit(Unfreeze(checked_texts(scope, "scope"), checked(str, cause, "cause")))  # type: ignore[no-any-return]
+        return self._submit(Unfreeze(self._ids_of(checked_texts(scope, "scope")), checked(str, cause, "cause")))  # type: ignore[no-any-return]

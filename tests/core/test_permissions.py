@@ -1,5 +1,6 @@
 """Permissions: who may ask for what, and that a revoke never leaves more than there was."""
 
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -32,6 +33,7 @@ from actors.core.permissions.roles import (
 )
 from actors.core.permissions.validators import EVERYWHERE, NAME_CHARACTERS_MAX, PermissionValidator
 
+ROOT = Path(__file__).parents[2]
 ALL_VERBS = [*(verb for verbs in VERBS.values() for verb in verbs), "set_luck"]
 PEOPLE = ["ada", "bob", "eve"]
 SCOPES = [EVERYWHERE, "sol_1", "sol_2"]
@@ -217,6 +219,16 @@ def test_the_tables_fit_each_other() -> None:
     commands = {kind.__name__ for kind in get_args(ClockCommand)} - {MemberCommand.__name__}
     assert commands <= set(ALL_VERBS), "a new command of the clock has a row in no group"
     assert group_of("set_luck") == group_of("FREEZE_TIME")
+
+
+def test_every_verb_of_the_tables_is_one_that_somebody_asks_under() -> None:
+    commands = {kind.__name__ for kind in get_args(ClockCommand)}
+    sources = [
+        path.read_text() for floor in ("actors", "orchestration", "serve") for path in (ROOT / floor).rglob("*.py")
+    ]
+    for verb in {verb for verbs in VERBS.values() for verb in verbs} - commands:
+        used = (f"def {verb}(", f'"{verb}"')
+        assert sum(word in source for source in sources for word in used) > 1, f"nobody ever asks for {verb}"
 
 
 moves = st.lists(

@@ -4,7 +4,9 @@ import pytest
 
 from actors.core.kernel.errors import CommandRefusedError, PermissionRefusedError, SettingsError
 from actors.core.permissions.roles import HTTP
+from actors.vaults.vaults import open_vault
 from orchestration import Multiverse
+from orchestration.bridges import CrossPlatformBridge
 from tests.conftest import REALMS
 
 
@@ -40,6 +42,63 @@ def test_a_role_holds_from_the_moment_it_is_given_until_it_is_taken_back(mv):
 def test_a_role_for_one_instance_is_for_that_alone(mv):
     mv.grant_role("ada", "observer", "i1")
     assert may(mv, "ada", "query", "i1") and not may(mv, "ada", "query", "i2") and not may(mv, "ada", "query")
+
+
+def test_a_name_means_the_instance_that_has_it_now(mv):
+    mv.create_instance("alpha")
+    assert mv.grant_role("ada", "god", "alpha")["roles"] == {"i1": ["god"]}
+    mv.god_mode_command({"type": "FREEZE_TIME", "scope": ["alpha"]}, principal="ada", origin=HTTP)
+    mv.god_mode_command({"type": "UNFREEZE_TIME", "scope": ["i1"]}, principal="ada", origin=HTTP)
+    mv.destroy_instance("alpha")
+    mv.create_instance("alpha")
+    with pytest.raises(PermissionRefusedError, match="for 'i2'"):
+        mv.god_mode_command({"type": "FREEZE_TIME", "scope": ["alpha"]}, principal="ada", origin=HTTP)
+
+
+def driven_by(tmp_path, principal):
+    return Multiverse(1, engine="local", name="m", vault=tmp_path / "m.sqlite", principal=principal)
+
+
+def test_who_keeps_one_instance_running_may_not_touch_another_nor_make_one(tmp_path):
+    with driven_by(tmp_path, "keeper") as mv:
+        for name in ("alpha", "beta"):
+            mv.create_instance(name, phase="created")
+        mv.grant_role("ada", "operator", "alpha")
+    with driven_by(tmp_path, "ada") as mv:
+        mv.initialize_instance("alpha")
+        for refused in (
+            lambda: mv.initialize_instance("beta"),
+            lambda: mv.destroy_instance("beta"),
+            lambda: mv.create_instance("i1"),
+            lambda: mv.merge_all_active_platforms("beta"),
+            lambda: mv.export_to_outer_layer("beta"),
+            lambda: mv.export_multiverse(),
+            lambda: mv.run(1),
+            lambda: mv.start(),
+            lambda: mv.pause(),
+        ):
+            with pytest.raises(PermissionRefusedError, match="'ada' may not ask for"):
+                refused()
+        mv.merge_all_active_platforms("alpha")
+        mv.export_to_outer_layer("alpha")
+        mv.destroy_instance("alpha")
+
+
+def test_a_player_may_whisper(tmp_path):
+    with driven_by(tmp_path, "keeper") as mv:
+        mv.create_instance("alpha")
+        mv.grant_role("ada", "player")
+    with driven_by(tmp_path, "ada") as mv:
+        CrossPlatformBridge(mv, "alpha").send_whisper_to_runtime("ada", "be kind")
+
+
+def test_what_is_refused_before_it_is_a_command_is_in_the_audit_log_too(mv, tmp_path):
+    with pytest.raises(PermissionRefusedError):
+        mv.check_permission("eve", "query", "alpha", HTTP)
+    mv.grant_role("ada", "god")
+    with open_vault(tmp_path / "m.sqlite") as vault:
+        told = [(one.principal, one.verb, one.subject, one.outcome) for one in vault.audits("m")]
+    assert ("eve", "query", "alpha", PermissionRefusedError.code) in told
 
 
 def test_all_roles_go_at_once(mv):

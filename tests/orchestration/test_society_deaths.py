@@ -13,7 +13,7 @@ import pytest
 from actors.packages.files import inspect_package, read_package, write_package
 from actors.vaults.vaults import open_vault
 from orchestration import Multiverse
-from tests.orchestration.traps import KilledError, Trap
+from tests.orchestration.traps import KilledError, Trap, lead_through
 
 PACKAGE = "two.pkg"
 TICKS = 6
@@ -99,10 +99,11 @@ class Found(NamedTuple):
     instances: list[tuple[str, str, tuple[str, ...]]]
     members: list[str]
     unified: list[str]
+    packages: list[str]
     digest: str
 
 
-def found_in(mv: Multiverse) -> Found:
+def found_in(mv: Multiverse, folder: Path) -> Found:
     boundary = mv.boundary()
     return Found(
         boundary.branch,
@@ -112,6 +113,7 @@ def found_in(mv: Multiverse) -> Found:
         [(one.name, one.phase, tuple(one.members)) for one in mv.instances()],
         [member["member_id"] for member in mv.members()],
         [one.snapshot_id for one in mv.unified_snapshots()],
+        sorted(one.name for one in folder.glob("*.pkg")),
         mv.digest(),
     )
 
@@ -123,10 +125,8 @@ def check_whole(folder: Path, mv: Multiverse) -> None:
     assert lived <= {member["member_id"] for member in mv.members()}
     with open_vault(folder / "v.sqlite") as vault:
         assert vault.faults("home") == []
-    known = {PACKAGE, "out.pkg", *(one.name for one in folder.glob("v.sqlite*"))}
-    assert {one.name for one in folder.iterdir()} <= known
-    if (folder / "out.pkg").exists():
-        inspect_package(folder / "out.pkg")
+    for package in folder.glob("*.pkg"):
+        inspect_package(package)
 
 
 THROUGH_HISTORY = ("fork of the past", "merge", "revert of an instance", "revert of everything", "way back down")
@@ -138,18 +138,22 @@ CASES = [
 
 
 @pytest.mark.parametrize(("deed", "stride"), CASES)
-def test_at_every_point_all_or_nothing(tmp_path: Path, prepared: Path, trap: Trap, deed: str, stride: int) -> None:
+def test_at_every_point_all_or_nothing(
+    tmp_path: Path, prepared: Path, trap: Trap, monkeypatch: pytest.MonkeyPatch, deed: str, stride: int
+) -> None:
     """At every point in the soak; here at some, from anywhere on."""
+    lead_through(trap, monkeypatch, Path, "unlink")  # the dead do not clean up
 
     def fresh(name: str) -> Path:
         folder = tmp_path / name
         shutil.copytree(prepared, folder)
         return folder
 
-    with opened(fresh("calm")) as calm:
-        before = found_in(calm)
-        DEEDS[deed](calm, tmp_path / "calm")
-        whole = found_in(calm)
+    folder = fresh("calm")
+    with opened(folder) as calm:
+        before = found_in(calm, folder)
+        DEEDS[deed](calm, folder)
+        whole = found_in(calm, folder)
         calm.run(2)
         later = calm.digest_chain()
     first = random.randrange(stride)
@@ -166,16 +170,18 @@ def test_at_every_point_all_or_nothing(tmp_path: Path, prepared: Path, trap: Tra
             mv.close()
             break
         with opened(folder) as successor:
-            found = found_in(successor)
+            found = found_in(successor, folder)
             assert found in (before, whole), f"point {point}"
             check_whole(folder, successor)
             done, undone = done + (found == whole), undone + (found == before)
             if deed in BY_KEY or found == before:
                 DEEDS[deed](successor, folder)
-                assert found_in(successor) == whole, f"asked again, point {point}"
+                assert found_in(successor, folder) == whole, f"asked again, point {point}"
             successor.run(2)
             assert successor.digest_chain() == later, f"lived on, point {point}"
             check_whole(folder, successor)
+        left = {one.name for one in folder.iterdir() if not one.match("v.sqlite*")}
+        assert left == set(whole.packages), f"left lying about, point {point}"
         shutil.rmtree(folder)
     print(f"{deed}: {point} points; {undone} times nothing had happened, {done} times all")
     if stride == 1:

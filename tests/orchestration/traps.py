@@ -1,6 +1,7 @@
 """Traps: the end of the process at a point that a test has named."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,21 @@ class TrappedCursor:
         return getattr(self._cursor, name)
 
 
+def lead_through(trap: Trap, monkeypatch: pytest.MonkeyPatch, of: Any, name: str) -> None:
+    """Makes a point of every call of a function."""
+    genuine = getattr(of, name)
+
+    def passed(*arguments: Any, **options: Any) -> Any:
+        trap.passes()
+        return genuine(*arguments, **options)
+
+    monkeypatch.setattr(of, name, passed)
+
+
 def set_trap(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trap]:
-    """A trap that is passed at every statement and commit, every message and every rename; it is not armed yet."""
+    """A trap that is passed at every statement and commit, every message, and whatever is done to files; it is not armed yet."""
     made = Trap()
-    transact, send, save, rename = Store._transact, LocalLane.send, KeyframeWriter._save, Path.rename
+    transact, send, save = Store._transact, LocalLane.send, KeyframeWriter._save
 
     def trapped(store: Store, connection: Any, work: Callable[[Any], Any]) -> Any:
         result = transact(store, connection, lambda cursor: work(TrappedCursor(cursor, made)))
@@ -68,11 +80,8 @@ def set_trap(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trap]:
         with contextlib.suppress(KilledError):  # a thread of its own; the others find out at their next point
             save(writer, *arguments)
 
-    def renamed(path: Path, target: Path) -> Path:
-        made.passes()
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", renamed)
+    for of, name in ((Path, "rename"), (Path, "replace"), (os, "fsync")):
+        lead_through(made, monkeypatch, of, name)
     monkeypatch.setattr(Store, "_transact", trapped)
     monkeypatch.setattr(LocalLane, "send", sent)
     monkeypatch.setattr(KeyframeWriter, "_save", saved)

@@ -13,7 +13,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     LOOK: ("query", "history", "audit", "inspect_package"),
     PLAY: (
         *("transition_player", "accept_quest", "abandon_quest", "remove_item_from_inventory"),
-        *("speak", "send_whisper_to_runtime"),
+        *("speak", "whisper"),
     ),
     OPERATE: (
         *("run", "start", "pause", "snapshot", "delete_snapshot", "select", "merge_all_active_platforms"),
@@ -25,7 +25,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         *("FREEZE_TIME", "UNFREEZE_TIME", "CLONE_INSTANCE", "MERGE_INSTANCES", "REALITY_FORK", "AGENT_POSSESSION"),
         *("TIMELINE_REVERT", "CROSS_INSTANCE_COMMUNICATION", "PUPPET_MASTER_INTERVENTION"),
         *("Freeze", "Unfreeze", "ModifyMembers", "RevertDomain", "send_down", "LinkInstances", "ChangeRole"),
-        *("revert", "RevertGame", "modify", "send_emergency_override", "grant_role", "revoke_role", "revoke_all_roles"),
+        *("revert", "RevertGame", "modify"),
     ),
 }
 """Every verb that is known, by its group."""
