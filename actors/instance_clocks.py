@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from actors.core.kernel.commands import ForkGames, Reply, RevertDomain, RevertedMember
+from actors.core.kernel.commands import Boundary, ForkGames, Reply, RevertDomain, RevertedMember
 from actors.core.kernel.domains import Cut, cut_digest, encoded_cut
 from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError, PermissionRefusedError
 from actors.core.kernel.instances import PLATFORM_ROLES, instance_id
@@ -254,7 +254,7 @@ class InstanceClock(TreeClock):
         command_id: str = "",
         principal: Principal = "",
         dry_run: bool = False,
-    ) -> MergeReport:
+    ) -> tuple[Boundary, MergeReport]:
         """Makes one instance of several, as they are at this boundary; they live on beside it.
 
         Each is merged into those before it, against their nearest common ancestor by lineage; where there is none that can
@@ -268,6 +268,9 @@ class InstanceClock(TreeClock):
             principal: who asks, for the audit log.
             dry_run: only says what would come of it.
 
+        Returns:
+            The boundary at which it took effect, or was looked at, and the report.
+
         Raises:
             MergeRefusedError: conflicts that nobody wins, or a state that would not hold. Nothing has changed.
             CommandRefusedError: no such instance, or one of its members cannot be captured.
@@ -277,10 +280,10 @@ class InstanceClock(TreeClock):
 
     def _merge(
         self, forks: tuple[int, ...], strategy: Strategy, name: str, asked: Asked, *, dry_run: bool
-    ) -> MergeReport:
+    ) -> tuple[Boundary, MergeReport]:
         self._check_whole()
         if (known := self._sequencer.replies.get(asked.command_id)) is not None:
-            return report_of(known.value())
+            return known.boundary, report_of(known.value())
         if len(forks) < 2 or len(set(forks)) != len(forks):
             raise CommandRefusedError("name at least two instances, each once.")
         cuts = [self._cut(fork) for fork in forks]
@@ -297,9 +300,10 @@ class InstanceClock(TreeClock):
         command = ForkGames(members, past=encoded_cut(cut), names=(name,) if name else (), report=kept(report))
         if dry_run:
             broken = report.broken or self._would_break(command)
-            return msgspec.structs.replace(report, broken=broken)
-        (made,) = self._carry_out(command, asked.command_id, asked.principal).value()
-        return taken_effect(report, made)
+            return self._sequencer.boundary, msgspec.structs.replace(report, broken=broken)
+        reply = self._carry_out(command, asked.command_id, asked.principal)
+        (made,) = reply.value()
+        return reply.boundary, taken_effect(report, made)
 
     def _would_break(self, command: ForkGames) -> tuple[str, ...]:
         """Why a merged instance could not be made, found out in this process."""

@@ -141,10 +141,9 @@ class Errand:
     def _merge_instances(self, command: asked.MergeInstances) -> came.GodResult:
         forks = tuple(self._instance(one).fork for one in command.ids)
         how = (forks, command.strategy, command.name, self._command_id, self._caller(), command.dry_run)
-        report = self._mv._call("merge_instances", *how)
-        now = self._mv.boundary()
+        boundary, report = self._mv._call("merge_instances", *how)
         return came.InstancesMerged(
-            boundary={name: getattr(now, name) for name in now.__struct_fields__},
+            boundary=msgspec.structs.asdict(boundary),
             instance_id=report.instance_id,
             name=report.name,
             report=msgspec.to_builtins(report),
@@ -235,7 +234,7 @@ def _id_of(principal: str, command: GodCommand) -> str:
 
 def _settled(reply: Reply) -> tuple[Any, dict[str, Any]]:
     value = reply.value()
-    return value, {name: getattr(reply.boundary, name) for name in reply.boundary.__struct_fields__}
+    return value, msgspec.structs.asdict(reply.boundary)
 
 
 def _made(one: Mapping[str, Any]) -> came.MadeInstance:

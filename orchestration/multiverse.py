@@ -5,6 +5,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
 from actors.chronicles import founding_in
 from actors.clock_messages import FAST, Metrics, Pace, Status
 from actors.core.kernel.errors import CommandRefusedError, EngineError, SettingsError
@@ -265,7 +267,7 @@ class Multiverse(OuterLayers):
         """Stops a running clock at a boundary and says which."""
         self._may("pause")
         boundary = self._call("pause")
-        return {name: getattr(boundary, name) for name in boundary.__struct_fields__}
+        return msgspec.structs.asdict(boundary)
 
     # ------------------------------------------------------------------------------------------------------- for people
 
