@@ -8,6 +8,7 @@ from actors.core.kernel.commands import Boundary, ForkGames, Reply, RevertDomain
 from actors.core.kernel.domains import Cut, cut_digest, encoded_cut
 from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError, PermissionRefusedError
 from actors.core.kernel.instances import PLATFORM_ROLES, instance_id
+from actors.core.kernel.standstills import MERGE_OPERATION
 from actors.core.kernel.states import decode_state
 from actors.core.merging.cuts import merged_cuts, nearest_common
 from actors.core.merging.known_schemes import SCHEMES
@@ -195,9 +196,12 @@ class InstanceClock(TreeClock):
         Raises:
             CommandRefusedError: there is no such instance any more, or one of its platforms cannot be captured.
         """
-        return self._at_appointment(
-            self._sequencer.control_tick + sync_delay_control_ticks, lambda: self._kept(self._unified(fork), fork)
-        )
+
+        def merged() -> UnifiedSnapshot:
+            with self._busy(f"making one truth of the platforms of {instance_id(fork)} ({MERGE_OPERATION})"):
+                return self._kept(self._unified(fork), fork)
+
+        return self._at_appointment(self._sequencer.control_tick + sync_delay_control_ticks, merged)
 
     def _kept(self, snapshot: UnifiedSnapshot, fork: int) -> UnifiedSnapshot:
         chronicle = self._chronicle

@@ -3,6 +3,7 @@
 import pytest
 
 from actors.core.kernel.errors import CommandRefusedError, MergeRefusedError
+from actors.instance_clocks import InstanceClock
 from orchestration import Multiverse
 from tests.orchestration.societies_at_work import agents, god, intervene
 
@@ -52,6 +53,23 @@ def test_a_merge_that_was_waited_for_is_done_where_the_clock_comes_to_stand(mv):
     assert waiting.result().control_tick == boundary["control_tick"]
     with pytest.raises(CommandRefusedError, match="sync_delay_ticks"):
         mv.merge_all_active_platforms("alpha", sync_delay_ticks=-1)
+
+
+def test_the_status_says_why_nobody_goes_on_and_all_do_when_a_merge_has_failed(mv, monkeypatch):
+    told = []
+
+    def failing(clock, fork):
+        told.extend(clock.status().waiting)
+        raise MergeRefusedError("it could not be.")
+
+    monkeypatch.setattr(InstanceClock, "_unified", failing)
+    with pytest.raises(MergeRefusedError, match="could not be"):
+        mv.merge_all_active_platforms("alpha")
+    assert any("making one truth of the platforms of i1 (merge_operation)" in one for one in told)
+    assert not mv.status().waiting
+    assert mv.instance("alpha").stills == {}
+    mv.run(1)
+    assert {one["local_tick"] for one in mv.members() if one["member_id"].endswith("~1")} == {130}
 
 
 def test_instances_are_merged_against_what_they_come_from(mv):

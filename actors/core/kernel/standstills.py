@@ -8,6 +8,8 @@ UNSTARTED = "unstarted"
 """The cause for which the platforms of an instance stand still until it is started."""
 FREEZE = "freeze"
 OVERRIDE = "override"
+MERGE_OPERATION = "merge_operation"
+"""The reason for which nobody goes on while platforms are made one truth, which is between two ticks: nobody loses any."""
 CAUSE_CHARACTERS_MAX = 200
 CAUSES_MAX = 16
 """For which one member stands still at once; each is written into every digest."""
