@@ -161,7 +161,11 @@ class CalmSuccession(Succession):
 
     def advance(self, control_tick: int) -> None:
         """See `Succession`."""
-        self._foresee(self._clock._sequencer.control_tick + 1, control_tick)
+        now = self._clock._sequencer.control_tick
+        self._foresee(now + 1, control_tick)
+        for tick, _ in self._decided:  # within a window, it comes out where its own control tick begins: see `Replay`
+            if now < tick <= control_tick:
+                self._clock.advance_to(tick - 1)
         self._clock.advance_to(control_tick)
         self._foresee(control_tick, control_tick)
 

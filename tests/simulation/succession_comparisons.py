@@ -63,7 +63,7 @@ def _first_difference(run: StormySuccession, calm: CalmSuccession, *, whole: boo
     if not whole:
         return ""
     for number, (reply, answer) in enumerate(zip(run.replies, calm.replies, strict=False)):
-        if reply != answer and _unplaced(reply) != _unplaced(answer):
+        if reply != answer and not _was_refused_later(reply, answer):
             return f"reply {number} is {reply}, not {answer}"
     if len(run.replies) != len(calm.replies):
         return f"there are {len(run.replies)} replies, not {len(calm.replies)}"
@@ -77,10 +77,11 @@ def _first_difference(run: StormySuccession, calm: CalmSuccession, *, whole: boo
     return ""
 
 
-def _unplaced(reply: Reply) -> Reply:
-    """A refusal that is no history may be given again, after what came with it in the same round."""
-    boundary = msgspec.structs.replace(reply.boundary, position=0)
-    return msgspec.structs.replace(reply, boundary=boundary) if reply.error_code in CALLER_CODES else reply
+def _was_refused_later(reply: Reply, answer: Reply) -> bool:
+    """A refusal that is no history may be given again, after what came with it in the same round; it tells who is there then."""
+    same_tick = reply.boundary.control_tick == answer.boundary.control_tick
+    later = same_tick and reply.boundary.position > answer.boundary.position
+    return later and reply.error_code == answer.error_code and reply.error_code in CALLER_CODES
 
 
 def _unnamed(entry: JournalEntry) -> JournalEntry:

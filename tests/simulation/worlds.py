@@ -13,11 +13,13 @@ from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import (
     AttachGame,
     BeginInstance,
+    ChangeRole,
     ClockCommand,
     CreateInstance,
     DropFork,
     ForkGames,
     Freeze,
+    LinkInstances,
     MemberCommand,
     MemberSpec,
     ModifyMembers,
@@ -258,3 +260,7 @@ class _Author:
         self._at(rng.randint(20, 22), Unfreeze((), "override"))
         if rng.random() < 0.5:
             self._at(23, DropFork(1))
+        self._at(rng.randint(3, 20), ChangeRole("ada", rng.choice(["god", "player"]), rng.choice(["*", "i1"]), True))
+        if rng.random() < 0.5:
+            self._at(rng.randint(12, 22), ChangeRole("ada", "", "*", False))
+        self._at(rng.randint(18, 22), LinkInstances((1, rng.randint(2, 5)), enable=True))
