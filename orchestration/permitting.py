@@ -3,8 +3,8 @@
 from typing import Any
 
 from actors.core.kernel.commands import ChangeRole
-from actors.core.kernel.errors import SettingsError
-from actors.core.permissions.roles import LOCAL
+from actors.core.kernel.errors import PermissionRefusedError, SettingsError
+from actors.core.permissions.roles import LOCAL, LOOK, group_of
 from actors.core.permissions.validators import EVERYWHERE
 from actors.requests import Caller
 from orchestration.arguments import checked
@@ -65,6 +65,15 @@ class Permitting(Remembering):
             SettingsError: the principal, the verb or the scope is no name, or the origin is unknown.
         """
         self._call("check_permission", Caller(principal, verb, scope, origin))
+
+    def _admit(self, caller: Caller, subject: str = "") -> None:
+        """Like `check_permission`, for what is about to be asked; of a refusal, the audit log tells, unless one only looks."""
+        try:
+            self._call("check_permission", caller)
+        except PermissionRefusedError:
+            if group_of(caller.verb) != LOOK:
+                self._call("admit", caller, subject)
+            raise
 
 
 def _named(role: object) -> str:
