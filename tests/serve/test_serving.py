@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 PAGE, STORY = (
     (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in ("http", "puppet_master_over_http")
 )
-PATIENCE_S = 120.0
+PATIENCE_S = 200.0
 LIMITS = Limits()
 
 
