@@ -38,6 +38,34 @@ class Metrics(msgspec.Struct, frozen=True):
     elapsed_ms: float
 
 
+class Ran(msgspec.Struct, frozen=True):
+    """What a run came to.
+
+    Attributes:
+        boundary: where history stands.
+        chain: the digest chain up to there, hexadecimal.
+        control_ticks: how many it lived.
+        events_propagated: deliveries in these.
+    """
+
+    boundary: Boundary
+    chain: str
+    control_ticks: int
+    events_propagated: int
+
+
+class DomainDigest(msgspec.Struct, frozen=True):
+    """The digest of a closed domain by roles, and where it was taken.
+
+    Attributes:
+        digest: hexadecimal.
+        boundary: of that moment.
+    """
+
+    digest: str
+    boundary: Boundary
+
+
 class Status(msgspec.Struct, frozen=True):
     """How the clock stands; asked at any time, never waits.
 

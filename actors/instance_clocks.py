@@ -1,12 +1,16 @@
 """A clock with instances: they go back, are looked at as one, taken out whole, and merged."""
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
+from actors.clock_messages import FAST, DomainDigest, Ran
 from actors.core.kernel.commands import Boundary, ForkGames, Reply, RevertDomain, RevertedMember
 from actors.core.kernel.domains import Cut, cut_digest, encoded_cut
-from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError, PermissionRefusedError
+from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError
 from actors.core.kernel.instances import PLATFORM_ROLES, instance_id
 from actors.core.kernel.standstills import MERGE_OPERATION
 from actors.core.kernel.states import decode_state
@@ -15,31 +19,54 @@ from actors.core.merging.known_schemes import SCHEMES
 from actors.core.merging.merge_reports import MergeReport, kept, report_of, report_on, taken_effect
 from actors.core.merging.rules import Strategy
 from actors.core.merging.unified_snapshots import UnifiedSnapshot, unified_snapshot
-from actors.core.permissions.validators import EVERYWHERE
 from actors.headless import Headless
 from actors.pasts import PastChronicle, standing_at
 from actors.requests import Asked, Caller, Principal
 from actors.tree_clocks import TreeClock
 from actors.vaults.records import Unification
 
+T = TypeVar("T")
+
 
 class InstanceClock(TreeClock):
     """See `MasterClock`."""
 
     def check_permission(self, caller: Caller) -> None:
-        """Finds out whether somebody may ask for something, as of the last boundary; only a refusal waits, to be audited.
+        """Finds out whether somebody may ask for something, as of the last boundary; waits for nothing.
 
         Raises:
             PermissionRefusedError: no role allows it.
             SettingsError: the principal, the verb or the scope is no name, or the origin is unknown.
         """
-        asked = Asked(caller, caller.verb, "" if caller.scope == EVERYWHERE else caller.scope)
+        Asked(caller, caller.verb, "").check(self._sequencer.permissions)
+
+    def admit(self, caller: Caller, subject: str = "") -> None:
+        """Like `check_permission`, at a boundary, and the audit log tells of a refusal.
+
+        Args:
+            caller: who asks, and for what.
+            subject: of whom, for the audit log.
+        """
+        self._audited(Asked(caller, caller.verb, subject), lambda: None)
+
+    def run_for(self, control_tick: int, caller: Caller) -> Ran:
+        """`advance_to`, as fast as it can, for somebody who needs permission; the audit log tells where he let time go on.
+
+        Raises:
+            PermissionRefusedError: no role allows it.
+            CommandRefusedError: another run holds the clock.
+            EngineError: the clock is closed, or broke off.
+        """
+        asked, claimed = Asked(caller, caller.verb, ""), deque[threading.Event]()
         try:
-            asked.check(self._sequencer.permissions)
-        except PermissionRefusedError as error:
-            code = error.code
-            self._at_boundary(lambda: self._chronicle.tell(asked, self._sequencer.boundary, code))
+            self._at_boundary(lambda: self._told(asked, lambda: claimed.append(self._claim())))
+        except BaseException:
+            if claimed:  # what was told could not be written
+                self._run = None
             raise
+        lived = self._carry_on(claimed.pop(), control_tick, FAST)
+        now = self.status()
+        return Ran(now.boundary, now.chain, len(lived), sum(one.events_propagated for one in lived))
 
     def revert_domain(
         self, fork: int, control_tick: int, snapshot: str = "", command_id: str = "", principal: Principal = ""
@@ -92,7 +119,14 @@ class InstanceClock(TreeClock):
 
     # ----------------------------------------------------------------------------------------------------- as one
 
-    def cut_of(self, fork: int, control_tick: int = -1, snapshot: str = "", past: bool = False) -> Cut:
+    def cut_of(
+        self,
+        fork: int,
+        control_tick: int = -1,
+        snapshot: str = "",
+        past: bool = False,
+        caller: Caller | None = None,
+    ) -> Cut:
         """What the members of a closed domain are at this boundary, or were at one that has been, for others to be made from.
 
         Args:
@@ -100,11 +134,21 @@ class InstanceClock(TreeClock):
             control_tick: as they were after this control tick of the present history, before its commands.
             snapshot: or as they were there.
             past: whether one of these is meant.
+            caller: whose permission it takes, and of whom the audit log tells; None for whoever drives.
 
         Raises:
+            PermissionRefusedError: the caller has no role that allows it.
             CommandRefusedError: there is, or was, no such domain, or somebody in it cannot be copied.
         """
-        return self._at_boundary(lambda: self._past_cut(fork, control_tick, snapshot) if past else self._cut(fork))
+
+        def cut() -> Cut:
+            return self._past_cut(fork, control_tick, snapshot) if past else self._cut(fork)
+
+        return self._at_boundary(lambda: self._for(caller, fork, cut))
+
+    def _for(self, caller: Caller | None, fork: int, action: Callable[[], T]) -> T:
+        """Does what leaves no trace in the journal, of a closed domain; for a caller, the audit log tells."""
+        return action() if caller is None else self._told(Asked(caller, caller.verb, instance_id(fork)), action)
 
     def cuts_of(self, forks: Sequence[int]) -> list[Cut]:
         """What the members of several closed domains are, all at this boundary.
@@ -179,11 +223,11 @@ class InstanceClock(TreeClock):
             raise CommandRefusedError(f"there is no fork {fork!r}.")
         return self._perform(self._sequencer.cut_script(tuple(members)))
 
-    def cut_digest(self, fork: int) -> str:
-        """The digest of a closed domain by roles, whenever and wherever it lives, hexadecimal; see `domains.cut_digest`."""
-        return self._at_boundary(lambda: cut_digest(self._cut(fork)).hex())
+    def cut_digest(self, fork: int) -> DomainDigest:
+        """The digest of a closed domain by roles, whenever and wherever it lives; see `domains.cut_digest`."""
+        return self._at_boundary(lambda: DomainDigest(cut_digest(self._cut(fork)).hex(), self._sequencer.boundary))
 
-    def unify(self, fork: int, sync_delay_control_ticks: int) -> UnifiedSnapshot:
+    def unify(self, fork: int, sync_delay_control_ticks: int, caller: Caller | None = None) -> UnifiedSnapshot:
         """Merges the four platforms of an instance into one truth; nothing changes by it, and no tick is lost.
 
         With a vault it is kept there, for `unified_snapshot`.
@@ -192,14 +236,16 @@ class InstanceClock(TreeClock):
             fork: the number of its domain.
             sync_delay_control_ticks: how far ahead the boundary is at which they are looked at; on a clock that stands it
                 is the present one.
+            caller: whose permission it takes then, and of whom the audit log tells; None for whoever drives.
 
         Raises:
+            PermissionRefusedError: the caller has no role that allows it.
             CommandRefusedError: there is no such instance any more, or one of its platforms cannot be captured.
         """
 
         def merged() -> UnifiedSnapshot:
             with self._busy(f"making one truth of the platforms of {instance_id(fork)} ({MERGE_OPERATION})"):
-                return self._kept(self._unified(fork), fork)
+                return self._for(caller, fork, lambda: self._kept(self._unified(fork), fork))
 
         return self._at_appointment(self._sequencer.control_tick + sync_delay_control_ticks, merged)
 

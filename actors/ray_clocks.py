@@ -200,7 +200,7 @@ SIGNS = frozenset({"process_id", "crash", "status", "stop"})
 GROUPS = {
     **dict.fromkeys(SIGNS, "signs"),
     **dict.fromkeys(("about", "boundary", "recoveries", "query", "check_permission"), "readers"),
-    "advance_to": "run",
+    **dict.fromkeys(("advance_to", "run_for"), "run"),
 }
 """On which threads a method runs; those left out are commands."""
 OPTIONS = {"max_concurrency": COMMANDING_THREADS}

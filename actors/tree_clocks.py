@@ -359,17 +359,27 @@ class TreeClock(MasterClock):
 
     def _audited(self, asked: Asked, action: Callable[[], T]) -> T:
         """Does something at a boundary that tells of itself; of a refusal, this tells."""
+        return self._at_boundary(lambda: self._heeded(asked, action))
 
-        def audited() -> T:
-            try:
-                asked.check(self._sequencer.permissions)
-                check_command_id(asked.command_id, self._sequencer.replies)
-                return action()
-            except CallerError as error:
-                self._chronicle.tell(asked, self._sequencer.boundary, error.code)
-                raise
+    def _heeded(self, asked: Asked, action: Callable[[], T]) -> T:
+        """Does something, at this boundary, if whoever asks may ask for it; tells of a refusal."""
+        try:
+            asked.check(self._sequencer.permissions)
+            check_command_id(asked.command_id, self._sequencer.replies)
+            return action()
+        except CallerError as error:
+            self._chronicle.tell(asked, self._sequencer.boundary, error.code)
+            raise
 
-        return self._at_boundary(audited)
+    def _told(self, asked: Asked, action: Callable[[], T]) -> T:
+        """Like `_heeded`, of what does not tell of itself: tells that it was done, too."""
+
+        def told() -> T:
+            found = action()
+            self._chronicle.tell(asked, self._sequencer.boundary)
+            return found
+
+        return self._heeded(asked, told)
 
     def _vault(self) -> Vault:
         vault = self._chronicle.vault

@@ -26,6 +26,7 @@ from actors.core.kernel.commands import (
 )
 from actors.core.kernel.events import CrossGameEvent, checked_carries, realm_id_of
 from actors.core.kernel.modifications import MODIFY
+from actors.requests import Principal
 from orchestration.arguments import checked, checked_texts, encoded
 from orchestration.engines import Engine
 from orchestration.openings import checked_placement
@@ -209,8 +210,8 @@ class Commanding(Reading):
         else:
             self._call("kill", member_id)
 
-    def _submit(self, command: ClockCommand) -> Any:
-        reply: Reply = self._call("submit", command, self._command_id(command), self._principal)
+    def _submit(self, command: ClockCommand, principal: Principal = "") -> Any:
+        reply: Reply = self._call("submit", command, self._command_id(command), principal or self._principal)
         return reply.value()
 
     # ------------------------------------------------------------------------------------------------------- setting up

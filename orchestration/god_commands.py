@@ -12,6 +12,7 @@ from actors.core.kernel.addresses import PART_CHARACTERS_MAX
 from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.instances import PLATFORM_ROLES
 from actors.core.merging.rules import Strategy
+from orchestration.wordings import Where, in_a_line, in_words
 
 KEY_CHARACTERS_MAX = 100
 KEY_PATTERN = r"^[!-~]*$"
@@ -284,8 +285,6 @@ BY_TYPE: Mapping[str, type[_Command]] = {
 }
 """Every type of command, in the order of the table in `docs/god_mode.md`."""
 PLATFORMS_OF = {**{role: (role,) for role in PLATFORM_ROLES}, "all": PLATFORM_ROLES}
-FAULTS_TOLD_MAX = 5
-WORDS_CHARACTERS_MAX = 2_000
 
 
 def god_command(given: object) -> GodCommand:
@@ -299,33 +298,19 @@ def god_command(given: object) -> GodCommand:
             return GOD_COMMANDS.validate_json(given)
         return GOD_COMMANDS.validate_python(given)
     except ValidationError as error:
-        raise CommandRefusedError(_in_words(given, error)) from None
+        raise CommandRefusedError(_told(error)) from None
     except (RecursionError, UnicodeError) as error:
         raise CommandRefusedError(f"a god command cannot be read: {type(error).__name__}.") from None
 
 
-def _in_words(given: object, error: ValidationError) -> str:
-    found = []
-    for fault in error.errors(include_url=False, include_context=False, include_input=False)[:FAULTS_TOLD_MAX]:
-        where = ".".join(str(part) for part in fault["loc"] if part not in BY_TYPE)
-        said = fault["msg"]
-        if fault["type"] in ("union_tag_invalid", "union_tag_not_found") and not where:
-            return _in_a_line(f"a god command needs a type, one of {', '.join(BY_TYPE)}; {said}.")
-        if fault["type"] == "extra_forbidden":
-            said = f"there is no such field; there are {', '.join(_fields(given, fault['loc']))}"
-        found.append(f"{where or 'the command'}: {said[0].lower()}{said[1:]}")
-    more = error.error_count() - len(found)
-    said = "; ".join(found) + (f"; and {more} more" if more > 0 else "") + "."
-    return _in_a_line(said)
+def _told(error: ValidationError) -> str:
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    if faults[0]["type"] in ("union_tag_invalid", "union_tag_not_found") and not faults[0]["loc"]:
+        return in_a_line(f"a god command needs a type, one of {', '.join(BY_TYPE)}; {faults[0]['msg']}.")
+    return in_words(faults, "the command", _fields, BY_TYPE)
 
 
-def _in_a_line(said: str) -> str:
-    """What was given may hold anything; a lone surrogate has no encoding."""
-    line = "".join(letter if letter.isprintable() else " " for letter in said[: WORDS_CHARACTERS_MAX + 1])
-    return line if len(line) <= WORDS_CHARACTERS_MAX else f"{line[: WORDS_CHARACTERS_MAX - 1]}…"
-
-
-def _fields(given: object, where: tuple[int | str, ...]) -> list[str]:
+def _fields(where: Where) -> list[str]:
     """The fields that there are where one is that is not."""
     known = BY_TYPE.get(str(where[0])) if where else None
     if known is None:

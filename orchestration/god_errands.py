@@ -17,7 +17,7 @@ from actors.core.kernel.commands import (
     Reply,
     Unfreeze,
 )
-from actors.core.kernel.errors import CommandRefusedError, UnknownInstanceError
+from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.instances import RUNTIME, SURFACE
 from actors.core.kernel.standstills import FREEZE, OVERRIDE
 from actors.core.permissions.validators import EVERYWHERE
@@ -60,15 +60,8 @@ class Errand:
         return _settled(reply)
 
     def _instance(self, who: str) -> FourPlatformInstance:
-        try:
-            found = self._mv.instance(who)
-        except UnknownInstanceError:  # it names those that there are, which not everybody is to know
-            self._mv.check_permission(self._principal, self._command.type, origin=self._origin)
-            raise
-        alone = not hasattr(self._command, "ids")
-        scope = found.instance_id if alone else EVERYWHERE
-        self._mv.check_permission(self._principal, self._command.type, scope, self._origin)
-        return found
+        scope = EVERYWHERE if hasattr(self._command, "ids") else ""
+        return self._mv.instance_asked_for(who, self._command.type, self._principal, self._origin, scope=scope)
 
     # ------------------------------------------------------------------------------------------------------- time
 

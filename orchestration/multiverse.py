@@ -25,6 +25,7 @@ from orchestration.outer_layers import OuterLayers
 
 if TYPE_CHECKING:
     from actors.paranoid_lanes import ParanoidLane
+    from orchestration.visitors import Visitor
 
 WATCH_INTERVAL_S = 0.1
 """How often a run under way is looked at for progress."""
@@ -49,7 +50,8 @@ class Multiverse(OuterLayers):
     `delete_snapshot`, `diff`), the way back (`revert`, `revert_realm`, `select`, `branches`, `history`), what if (`fork`,
     `forks`, `drop_fork`, `sweep`).
 
-    Who may ask for what (`Permitting`): `grant_role`, `revoke_role`, `revoke_all_roles`, `check_permission`.
+    Who may ask for what (`Permitting`): `grant_role`, `revoke_role`, `revoke_all_roles`, `check_permission`; and somebody
+    else who asks (`visitor`).
 
     Instances (`Presiding`): four platforms each, behind a wall of their own (`create_instance`, `instances`, `instance`,
     `attach_game`, `modify_instance`, `revert_instance`, `fork_instance`, `destroy_instance`), and who stands still
@@ -160,6 +162,17 @@ class Multiverse(OuterLayers):
         OuterLayers.__init__(mv, engine, name, None, (), checked_principal(principal))
         mv._doubling = None
         return mv
+
+    def visitor(self, principal: str, origin: str) -> "Visitor":
+        """Somebody who comes from elsewhere: what he asks for, he needs a role for, and the audit log tells of him.
+
+        Args:
+            principal: who asks.
+            origin: where he comes from: "local", or "http".
+        """
+        from orchestration.visitors import Visitor  # those who drive need none
+
+        return Visitor(self, principal, origin)
 
     def end(self) -> None:
         """Ends the multiverse for everybody, also one that would outlive this driver; its vault stays."""

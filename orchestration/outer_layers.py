@@ -29,6 +29,7 @@ from actors.packages.contents import (
     OuterLayerPackage,
 )
 from actors.packages.manipulations import MANIPULATIONS
+from actors.requests import Caller, Principal
 from orchestration.god_mode import GodMode
 from orchestration.instances import FACTORIES, FourPlatformInstance
 from orchestration.presiding import Who
@@ -68,13 +69,28 @@ class OuterLayers(GodMode):
             level: how many layers it is above the innermost world.
 
         Raises:
-            CommandRefusedError: it was not there, or a member cannot be captured.
+            CommandRefusedError: it was not there, a member cannot be captured, or two boundaries are named.
         """
         instance = self.instance(who)
         self._may("export_to_outer_layer", instance.instance_id)
+        return self._exported(instance, control_tick, snapshot, reason, level)
+
+    def _exported(
+        self,
+        instance: FourPlatformInstance,
+        control_tick: int | None,
+        snapshot: str,
+        reason: str,
+        level: int = 0,
+        caller: Caller | None = None,
+    ) -> OuterLayerPackage:
         past = control_tick is not None or bool(snapshot)
-        cut: Cut = self._call("cut_of", instance.fork, -1 if control_tick is None else control_tick, snapshot, past)
-        return _package(instance, cut, self.name, self._principal, reason, level)
+        if control_tick is not None and snapshot:
+            raise CommandRefusedError("an export is of now, of a control tick, or else of a snapshot.")
+        where = (-1 if control_tick is None else control_tick, snapshot, past)
+        cut: Cut = self._call("cut_of", instance.fork, *where, caller)
+        session = self._principal if caller is None else caller.name
+        return _package(instance, cut, self.name, session, reason, level)
 
     def export_multiverse(self, *, reason: str = "", level: int = 1) -> OuterLayerPackage:
         """Every instance at one boundary, one package in another: the multiverse as its outer layer holds it."""
@@ -113,6 +129,15 @@ class OuterLayers(GodMode):
             PackageError: the package is not what it says, or is made of what is not trusted; nothing was brought to life.
             CommandRefusedError: a name that is taken, too many instances, or too large.
         """
+        return self._imported(package, name, trusted_factories)
+
+    def _imported(
+        self,
+        package: OuterLayerPackage,
+        name: str,
+        trusted_factories: Collection[str] = (),
+        principal: Principal = "",
+    ) -> list[FourPlatformInstance]:
         leaves = _leaves(package)
         if name and len(leaves) != 1:
             raise PackageError(f"the package holds {len(leaves)} instances, and one name is given; leave the name out.")
@@ -123,7 +148,7 @@ class OuterLayers(GodMode):
         names: list[str] = []
         for leaf in leaves:
             names.append(name or self._free_name(leaf.name, names))
-        made = self._submit(ImportInstances(tuple(map(_as_newcomer, cuts)), tuple(names)))
+        made = self._submit(ImportInstances(tuple(map(_as_newcomer, cuts)), tuple(names)), principal)
         numbers = {one["fork"] for one in made}
         return [one for one in self.instances() if one.fork in numbers]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors.core.kernel.commands import ChangeRole
-from actors.core.kernel.errors import SettingsError
+from actors.core.kernel.errors import PermissionRefusedError, SettingsError
 from actors.core.permissions.roles import LOCAL
 from actors.core.permissions.validators import EVERYWHERE
 from actors.requests import Caller
@@ -52,7 +52,7 @@ class Permitting(Remembering):
         return self._submit(ChangeRole(principal, role, self._ids_of((scope,))[0], granted))  # type: ignore[no-any-return]
 
     def check_permission(self, principal: str, verb: str, scope: str = EVERYWHERE, origin: str = LOCAL) -> None:
-        """Finds out whether a principal may ask for something, as of the last boundary; waits for nothing.
+        """Finds out whether a principal may ask for something, as of the last boundary; a refusal is audited.
 
         Commands ask this by themselves. It is for those who answer a question in another's name.
 
@@ -66,7 +66,7 @@ class Permitting(Remembering):
             PermissionRefusedError: no role allows it.
             SettingsError: the principal, the verb or the scope is no name, or the origin is unknown.
         """
-        self._call("check_permission", Caller(principal, verb, scope, origin))
+        self._admit(Caller(principal, verb, scope, origin), "" if scope == EVERYWHERE else scope)
 
     def _ids_of(self, scope: Sequence[str]) -> tuple[str, ...]:
         """Ids in place of instances' names; what is no instance's name stays."""
@@ -77,6 +77,14 @@ class Permitting(Remembering):
         """Refuses what is no command of the clock, and what whoever drives has no role for."""
         if self._principal:
             self.check_permission(self._principal, verb, scope)
+
+    def _admit(self, caller: Caller, subject: str = "") -> None:
+        """`check_permission` for somebody else's words."""
+        try:
+            self._call("check_permission", caller)
+        except PermissionRefusedError:
+            self._call("admit", caller, subject)
+            raise
 
 
 def _named(role: object) -> str:

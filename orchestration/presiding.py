@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
+from actors.clock_messages import DomainDigest
 from actors.core.kernel.commands import (
     AttachGame,
     BeginInstance,
@@ -15,10 +16,12 @@ from actors.core.kernel.commands import (
     Reply,
     Unfreeze,
 )
-from actors.core.kernel.errors import CommandRefusedError
+from actors.core.kernel.errors import CommandRefusedError, UnknownInstanceError
 from actors.core.kernel.instances import INITIALIZED, STARTED, is_instance_id
 from actors.core.kernel.standstills import FREEZE, UNTIL_LIFTED
 from actors.core.merging.unified_snapshots import UnifiedSnapshot
+from actors.core.permissions.roles import LOCAL
+from actors.requests import Caller
 from actors.vaults.records import Unification
 from orchestration.arguments import checked, checked_texts
 from orchestration.engines import Ticket
@@ -86,6 +89,30 @@ class Presiding(Permitting):
             UnknownInstanceError: there is none.
         """
         return found(self.instances(), who)
+
+    def instance_asked_for(
+        self, who: Who, verb: str, principal: str, origin: str = LOCAL, *, scope: str = ""
+    ) -> FourPlatformInstance:
+        """The instance of an id or a name, for somebody who may ask for something of it.
+
+        Args:
+            who: the instance.
+            verb: for what, as the audit log spells it.
+            principal: who asks.
+            origin: where the request comes from: "local", or "http".
+            scope: of what a role is needed; "" is of this instance.
+
+        Raises:
+            PermissionRefusedError: no role allows it.
+            UnknownInstanceError: there is none; it names those that there are, which only those are told who may.
+        """
+        try:
+            found = self.instance(who)
+        except UnknownInstanceError:
+            self._admit(Caller(principal, verb, origin=origin))
+            raise
+        self._admit(Caller(principal, verb, scope or found.instance_id, origin), found.instance_id)
+        return found
 
     def destroy_instance(self, who: Who) -> list[str]:
         """Ends an instance; the ids of its members, which are gone, those of attached realms, too."""
@@ -196,6 +223,10 @@ class Presiding(Permitting):
 
     def instance_digest(self, who: Who) -> str:
         """The digest of an instance by roles: the same wherever and whenever it lives on; hexadecimal."""
+        return self.instance_digest_with_boundary(who).digest
+
+    def instance_digest_with_boundary(self, who: Who) -> DomainDigest:
+        """Like `instance_digest`, with the boundary that it is of."""
         return self._call("cut_digest", self.instance(who).fork)  # type: ignore[no-any-return]
 
     def merge_all_active_platforms(self, who: Who, *, sync_delay_ticks: int = SYNC_DELAY_TICKS) -> UnifiedSnapshot:
@@ -216,15 +247,17 @@ class Presiding(Permitting):
 
     def begin_merge(self, who: Who, *, sync_delay_ticks: int = SYNC_DELAY_TICKS) -> Ticket:
         """Begins `merge_all_active_platforms`, to be waited for: `wait` says whether it is over, `result` gives it."""
+        delay, instance = self._sync_delay_control_ticks(sync_delay_ticks), self.instance(who)
+        self._may("merge_all_active_platforms", instance.instance_id)
+        return self._begin("unify", instance.fork, delay)
+
+    def _sync_delay_control_ticks(self, sync_delay_ticks: int) -> int:
         delay = checked(int, sync_delay_ticks, "sync_delay_ticks")
         if not 0 <= delay <= SYNC_DELAY_TICKS_MAX:
             raise CommandRefusedError(
                 f"sync_delay_ticks must be local ticks from 0 to {SYNC_DELAY_TICKS_MAX:,}, not {delay}."
             )
-        control_ticks = -(-delay // self.settings.control_tick_interval_ticks)
-        instance = self.instance(who)
-        self._may("merge_all_active_platforms", instance.instance_id)
-        return self._begin("unify", instance.fork, control_ticks)
+        return -(-delay // self.settings.control_tick_interval_ticks)
 
     def unified_snapshots(self, who: Who | None = None) -> list[Unification]:
         """What there is to say of the unified snapshots in the vault, of every branch, in the order in which they were made.

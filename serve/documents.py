@@ -1,15 +1,20 @@
 """Documents: what the multiverse tells over HTTP, each as a model, so that what is documented is what is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, Field
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
-from actors.clock_messages import Status
+from actors.clock_messages import DomainDigest, Ran, Status
 from actors.core.kernel.commands import Boundary
+from actors.core.merging.unified_snapshots import UnifiedSnapshot
 from actors.vaults.records import Branch, Snapshot
 from orchestration import god_results as came
+from orchestration import unified_documents
 from orchestration.instances import FourPlatformInstance
+from serve.schemas import JSON
 
 T = TypeVar("T")
 
@@ -35,12 +40,20 @@ GodOutcome = Annotated[
 class Window(BaseModel):
     """Which part of a list is asked for."""
 
+    model_config = ConfigDict(extra="forbid")
+
     limit: int = Field(LIMIT, ge=1, le=LIMIT_MAX, description="At most so many of each list.")
     offset: int = Field(0, ge=0, le=OFFSET_MAX, description="After so many of each list.")
 
     def of(self, listed: Sequence[T]) -> list[T]:
         """That part."""
         return list(listed[self.offset : self.offset + self.limit])
+
+
+def rendered(found: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer in JSON: what is no number there is null, and bytes are base64."""
+    document = to_json(found.model_dump(), inf_nan_mode="null", bytes_mode="base64")
+    return Response(document, status, dict(headers or {}), JSON)
 
 
 class Health(BaseModel):
@@ -159,6 +172,90 @@ class InstanceDocument(BaseModel):
     def of(cls, instance: FourPlatformInstance) -> Self:
         """In JSON."""
         return cls.model_validate(instance, from_attributes=True)
+
+
+class ImportDocument(BaseModel):
+    """The instances that a package has brought."""
+
+    instances: list[InstanceDocument]
+
+    @classmethod
+    def of(cls, instances: Sequence[FourPlatformInstance]) -> Self:
+        """In JSON."""
+        return cls(instances=[InstanceDocument.of(one) for one in instances])
+
+
+class RemovedDocument(BaseModel):
+    """The members that went with an instance, those of attached realms, too."""
+
+    removed: list[str]
+
+
+class DigestDocument(BaseModel):
+    """The digest of an instance by roles, the same wherever it lives on, and the boundary that it is of."""
+
+    digest: str
+    boundary: BoundaryDocument
+
+    @classmethod
+    def of(cls, taken: DomainDigest) -> Self:
+        """In JSON."""
+        return cls(digest=taken.digest, boundary=BoundaryDocument.of(taken.boundary))
+
+
+class RanDocument(BaseModel):
+    """Where history stands after a run, and what came about in it."""
+
+    boundary: BoundaryDocument
+    digest_chain: str
+    control_ticks: int
+    events_propagated: int
+
+    @classmethod
+    def of(cls, ran: Ran) -> Self:
+        """In JSON."""
+        return cls(
+            boundary=BoundaryDocument.of(ran.boundary),
+            digest_chain=ran.chain,
+            control_ticks=ran.control_ticks,
+            events_propagated=ran.events_propagated,
+        )
+
+
+class ConflictDocument(BaseModel):
+    """Two platforms that do not say the same, and who is believed."""
+
+    type: str
+    where: str
+    values: dict[str, Any]
+    winner: str
+    resolution: Any
+
+
+class UnifiedMetadata(BaseModel):
+    """How a unified snapshot came about."""
+
+    strategy: str
+    conflicts: list[ConflictDocument]
+    ticks_paused: int
+
+
+class UnifiedDocument(BaseModel):
+    """One truth of an instance at a boundary: what it is made of, and where its platforms disagreed."""
+
+    snapshot_id: str
+    instance: str
+    branch: str
+    control_tick: int
+    position: int
+    local_tick: int
+    metadata: UnifiedMetadata
+    merged: dict[str, Any]
+
+    @classmethod
+    def of(cls, found: UnifiedSnapshot) -> Self:
+        """In JSON, without each platform's own state, which is in the instance's package, too."""
+        return cls.model_validate({**unified_documents.summary(found), "merged": found.state})
 
 
 class BranchDocument(BaseModel):

@@ -12,14 +12,16 @@ from ray import serve as ray_serve
 from actors.core.kernel.errors import EngineError, told
 from orchestration import Multiverse
 from serve.apps import app_of
+from serve.guards import Limits
 from serve.keys import Keys
 
-REQUESTS_MAX = 40
-"""At work at a time, each on a thread of its own; FastAPI has no more threads."""
-REQUESTS_QUEUED_MAX = 100
-"""Waiting for one of them; who comes after is told 503 by Ray Serve."""
-REQUEST_TIMEOUT_S = 600.0
-"""A command on a running clock waits for its boundary; a merge of large instances takes minutes."""
+LIMITS = Limits()
+"""Those that a client meets. Ray Serve's own lie beyond: it says no in its own words."""
+RAY_REQUESTS_MAX = 10 * (LIMITS.requests_max + LIMITS.requests_waiting_max)
+"""With the guard at a time; it needs a moment to turn one away."""
+RAY_REQUESTS_QUEUED_MAX = RAY_REQUESTS_MAX
+RAY_TIMEOUT_S = LIMITS.timeout_s + 60.0
+"""An answer of 16 MiB takes its time to a slow client."""
 SHUTDOWN_TIMEOUT_S = 5.0
 SHUTDOWN_INTERVAL_S = 0.1
 QUIET_LOGS = {"log_level": "WARNING", "enable_access_log": False}
@@ -29,8 +31,8 @@ QUIET_LOGS = {"log_level": "WARNING", "enable_access_log": False}
 @ray_serve.deployment(
     name="gateway",
     num_replicas=1,
-    max_ongoing_requests=REQUESTS_MAX,
-    max_queued_requests=REQUESTS_QUEUED_MAX,
+    max_ongoing_requests=RAY_REQUESTS_MAX,
+    max_queued_requests=RAY_REQUESTS_QUEUED_MAX,
     ray_actor_options={"num_cpus": 0},
     graceful_shutdown_timeout_s=SHUTDOWN_TIMEOUT_S,
     graceful_shutdown_wait_loop_s=SHUTDOWN_INTERVAL_S,
@@ -51,7 +53,7 @@ class Gateway:
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """The application; Ray Serve asks for it."""
-        return app_of(self._mv, self._keys)
+        return app_of(self._mv, self._keys, LIMITS)
 
 
 @contextlib.contextmanager
@@ -67,7 +69,7 @@ def gateway(name: str, keys: Keys, host: str, port: int) -> Iterator[None]:
     Raises:
         EngineError: Ray Serve could not be started.
     """
-    http: dict[str, Any] = {"host": host, "port": port, "request_timeout_s": REQUEST_TIMEOUT_S}
+    http: dict[str, Any] = {"host": host, "port": port, "request_timeout_s": RAY_TIMEOUT_S}
     title, application = f"gateway to {name}", cast(Any, Gateway)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     try:

@@ -31,6 +31,7 @@ from actors.core.kernel.errors import (
     UnreachableVaultError,
     writable,
 )
+from orchestration.wordings import in_words
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:soulfra:problem:"
@@ -65,7 +66,8 @@ DETAILS: Mapping[int, str] = {
     405: "this path does not take that method; see /docs for those that it takes.",
 }
 """What to say where HTTP itself says no more than its phrase."""
-INTERNAL = "internal"
+INTERNAL, BUSY, TIMEOUT = "internal", "busy", "timeout"
+"""Of what the guard around every request says."""
 
 
 class Problem(BaseModel):
@@ -99,26 +101,54 @@ def status_of(error: SoulfraError) -> int:
 
 
 def of_error(_: Request, error: Exception) -> Response:
-    """The answer to an error of ours; its sentence is for the caller."""
+    """The answer to an error of ours."""
     assert isinstance(error, SoulfraError)  # noqa: S101 (for the type)
+    return as_problem(error).response()
+
+
+def as_problem(error: SoulfraError) -> Problem:
+    """An error of ours; its sentence is for the caller."""
     title = (type(error).__doc__ or error.code).splitlines()[0]
-    return problem(status_of(error), error.code, title, error.message).response()
+    return problem(status_of(error), error.code, title, error.message)
 
 
 def of_refusal(_: Request, error: Exception) -> Response:
     """The answer to what HTTP itself refuses: a path, a method, a key, a body."""
     assert isinstance(error, HTTPException)  # noqa: S101 (for the type)
-    phrase = HTTPStatus(error.status_code).phrase
-    code = CODES.get(error.status_code, "http")
-    detail = DETAILS.get(error.status_code, phrase) if error.detail == phrase else str(error.detail)
-    return problem(error.status_code, code, f"{phrase}.", detail).response(error.headers)
+    return of_http(error.status_code, str(error.detail)).response(error.headers)
 
 
-def of_parameters(_: Request, error: Exception) -> Response:
+def of_http(status: int, detail: str) -> Problem:
+    """What HTTP itself refuses."""
+    phrase = HTTPStatus(status).phrase
+    said = DETAILS.get(status, phrase) if detail == phrase else detail
+    return problem(status, CODES.get(status, "http"), f"{phrase}.", said)
+
+
+def of_parameters(request: Request, error: Exception) -> Response:
     """The answer to a part of the address that does not fit."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 (for the type)
-    faults = (f"{one['loc'][-1]}: {one['msg'][0].lower()}{one['msg'][1:]}" for one in error.errors())
-    return problem(422, CODES[422], "A part of the request does not fit.", "; ".join(faults) + ".").response()
+    models = [field.field_info.annotation for field in request.scope["route"].dependant.query_params]
+    known = sorted(name for model in models for name in getattr(model, "model_fields", ()))
+    said = in_words(error.errors(), "the address", lambda _: known, ("query", "path"))
+    return problem(422, CODES[422], "A part of the request does not fit.", said).response()
+
+
+def of_too_many(retry_after_s: int) -> Problem:
+    """The answer to one request too many; nothing was done."""
+    detail = (
+        f"as many requests as there may be are at work or waiting; nothing was done. Ask again in {retry_after_s} s."
+    )
+    return problem(503, BUSY, "Too many requests at once.", detail)
+
+
+def of_too_long(timeout_s: float) -> Problem:
+    """The answer to a request that has taken too long."""
+    detail = (
+        f"it has not come to an end in {timeout_s:g} s; what was asked for may still come about. Look at the state before "
+        "you ask again, or use an idempotency key."
+    )
+    return problem(504, TIMEOUT, "It took too long.", detail)
 
 
 def of_a_fault() -> Problem:

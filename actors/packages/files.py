@@ -6,6 +6,8 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator, Sequence
+from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +24,7 @@ from actors.packages.formats import (
     VERSION,
     Content,
     OpenPackage,
+    checked_package,
     opened_package,
     signed_message,
 )
@@ -91,6 +94,23 @@ def write_package(
     Raises:
         PackageError: the package may not be one, there is a file already, or it cannot be written. Nothing has changed.
     """
+    pieces = _pieces(package, key)
+    with _partial(Path(path), replace=replace) as file:
+        for piece in pieces:
+            file.write(piece)
+
+
+def packed(package: OuterLayerPackage, key: SigningKey | None = None) -> bytes:
+    """The bytes that `write_package` writes.
+
+    Raises:
+        PackageError: the package may not be one.
+    """
+    return b"".join(_pieces(package, key))
+
+
+def _pieces(package: OuterLayerPackage, key: SigningKey | None) -> Iterator[bytes]:
+    """What a package's file is made of, one after another; that it may be one is found out at once."""
     packages = list(in_order(package))
     descriptions = [Description.of(one).encoded() for one, _ in packages]
     labels = [
@@ -101,15 +121,18 @@ def write_package(
     head = header.encoded()
     Header.decoded(head, CONTENT_BYTES_MAX)  # what is written can be read
     contents = [*descriptions, *(one.cut for one, _ in packages)]
-    with _partial(Path(path), replace=replace) as file:
+
+    def pieces() -> Iterator[bytes]:
         digest = hashlib.sha256()
-        for piece in (PRELUDE.pack(MAGIC, VERSION, key is not None, len(head)), head, *_compressed(contents)):
+        for piece in chain((PRELUDE.pack(MAGIC, VERSION, key is not None, len(head)), head), _compressed(contents)):
             digest.update(piece)
-            file.write(piece)
-        file.write(digest.digest())
+            yield piece
+        yield digest.digest()
         if key is not None:
-            file.write(key.sign(signed_message(digest.digest())))
-        file.write(END)
+            yield key.sign(signed_message(digest.digest()))
+        yield END
+
+    return pieces()
 
 
 def _compressed(contents: list[bytes]) -> Iterator[bytes]:
@@ -170,11 +193,29 @@ def read_package(
         PackageError: the file cannot be read, or is not what was written, with the reason.
     """
     with opened_package(path, trusted, content_bytes_max) as opened:
-        content = Content(opened)
-        descriptions = [Description.decoded(content.read(label.description)) for label in opened.header.labels]
-        cuts = [content.read(label.cut) for label in opened.header.labels]
-        content.check_end()
-        return put_together(opened.header, descriptions, cuts)
+        return _whole(opened)
+
+
+def unpacked(
+    document: bytes, *, trusted: Sequence[bytes] = (), content_bytes_max: int = CONTENT_BYTES_MAX
+) -> OuterLayerPackage:
+    """The package that `packed` has made these bytes of; refused as `read_package` refuses a file.
+
+    Raises:
+        PackageError: they are not what was written, with the reason.
+    """
+    try:
+        return _whole(checked_package(BytesIO(document), trusted, content_bytes_max))
+    except PackageError as error:
+        raise PackageError(f"the package is refused: {error.message.rstrip('.')}.") from None
+
+
+def _whole(opened: OpenPackage) -> OuterLayerPackage:
+    content = Content(opened)
+    descriptions = [Description.decoded(content.read(label.description)) for label in opened.header.labels]
+    cuts = [content.read(label.cut) for label in opened.header.labels]
+    content.check_end()
+    return put_together(opened.header, descriptions, cuts)
 
 
 # ------------------------------------------------------------------------------------------------- whole or not at all

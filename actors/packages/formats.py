@@ -81,7 +81,7 @@ def opened_package(
         with open(path, "rb", opener=_open) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise PackageError("it is not a file; name the package's file")
-            yield _checked(file, trusted, content_bytes_max)
+            yield checked_package(file, trusted, content_bytes_max)
     except (OSError, ValueError) as error:
         told = getattr(error, "strerror", None) or f"{error}"
         raise PackageError(f"package {os.fspath(path)!r:.200} cannot be read: {told.rstrip('.')}.") from None
@@ -93,8 +93,14 @@ def _open(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)  # a pipe must not hold us up
 
 
-def _checked(file: BinaryIO, trusted: Sequence[bytes], content_bytes_max: int) -> OpenPackage:
-    size = os.fstat(file.fileno()).st_size
+def checked_package(file: BinaryIO, trusted: Sequence[bytes], content_bytes_max: int) -> OpenPackage:
+    """Makes sure of a package that is a file or in memory; see `opened_package`.
+
+    Raises:
+        PackageError: it is not what was written, with the reason.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
     prelude = file.read(PRELUDE.size)
     if prelude[: len(MAGIC)] != MAGIC[: len(prelude)] or not prelude:
         raise PackageError("it does not begin as a package file does; name another")

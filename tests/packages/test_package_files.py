@@ -24,7 +24,7 @@ from actors.packages.contents import (
     Metadata,
     OuterLayerPackage,
 )
-from actors.packages.files import PARTIAL, inspect_package, read_package, write_package
+from actors.packages.files import PARTIAL, inspect_package, packed, read_package, unpacked, write_package
 from actors.packages.formats import END, MAGIC, PRELUDE, VERSION
 from actors.packages.headers import Header, Label, Part
 from actors.vaults.key_files import SigningKey, generate
@@ -107,6 +107,11 @@ def refused(path: Path, **more: Any) -> str:
     message = caught.value.message
     assert message.endswith(".") and not message.endswith("..") and "\n" not in message and len(message) < 700
     assert type(error_from(caught.value.code, message)) is PackageError
+    if path.is_file() and "cannot be read" not in message:
+        with pytest.raises(PackageError) as again:
+            unpacked(path.read_bytes(), **more)
+        reason = message.removeprefix(f"package {os.fspath(path)!r:.200}")
+        assert again.value.message == f"the package{reason}", "the same as from a file"
     return message
 
 
@@ -146,7 +151,8 @@ def test_what_is_written_is_read(tmp_path: Path, package: OuterLayerPackage) -> 
     found = read_package(path)
     assert found == package
     write_package(path, found, replace=True)
-    assert path.read_bytes() == once, "the same package has the same bytes"
+    assert path.read_bytes() == packed(package) == once, "the same package has the same bytes"
+    assert unpacked(once) == package
 
 
 def test_a_signed_package_says_by_whom(path: Path, key: SigningKey, tmp_path: Path) -> None:

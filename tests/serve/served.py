@@ -3,18 +3,24 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import sleep
 from typing import Any
 
 from starlette.testclient import TestClient
 
+from actors.core.kernel.errors import EngineError
 from actors.core.kernel.instances import PLATFORM_ROLES
 from orchestration import Multiverse
 from serve.apps import app_of
+from serve.guards import Limits
 from serve.keys import Keys
 from tests.conftest import REALMS
 
 SMALL = dict.fromkeys(PLATFORM_ROLES, "small_platforms:Platform")
 JSON = {"Content-Type": "application/json"}
+BYTES = {"Content-Type": "application/octet-stream"}
+
+TIMEOUT_S = 0.05
 
 
 @dataclass
@@ -80,6 +86,22 @@ def refusing(error: Exception) -> TestClient:
     """Somebody who asks a multiverse that raises."""
     keys, key = Keys().with_new("ada")
     return client(app_of(Broken(error), keys), key)  # type: ignore[arg-type]
+
+
+class Slow:
+    """A multiverse that takes its time, whatever it is asked."""
+
+    name = "slow"
+
+    def __getattr__(self, _: str) -> Any:
+        sleep(5 * TIMEOUT_S)
+        raise EngineError("x.")
+
+
+def slow() -> TestClient:
+    """Somebody who asks one, of a server that has less."""
+    keys, key = Keys().with_new("ada")
+    return client(app_of(Slow(), keys, Limits(timeout_s=TIMEOUT_S)), key)  # type: ignore[arg-type]
 
 
 def ask(who: TestClient, command: object) -> Any:

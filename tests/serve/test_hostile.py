@@ -1,12 +1,17 @@
 """Whatever is sent, a problem document comes back, never a fault of the server, and what is refused changes nothing."""
 
+import hashlib
 import json
 
 import pytest
+import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from served import JSON, problem_of
+from served import BYTES, JSON, problem_of
 
+from actors.packages.contents import Metadata
+from actors.packages.formats import END, MAGIC, PRELUDE, VERSION
+from actors.packages.headers import Header, Label, Part
 from orchestration.god_commands import BY_TYPE
 
 DEEP = 100_000
@@ -90,6 +95,62 @@ def test_fields_that_there_are_with_values_that_may_not_fit(there, kind, fields)
     if there.mv.boundary().branch != "main":
         there.mv.select("main")  # a revert to before anything was there
     sent(there, json.dumps({**fields, "type": kind}))
+
+
+FORMS = [
+    ("/v1/instances", "name"),
+    ("/v1/instances", "phase"),
+    ("/v1/clock/run", "control_ticks"),
+    ("/v1/instances/alpha/merge", "sync_delay_ticks"),
+]
+
+
+def refused(there, path, body, headers=JSON):
+    """Sends what cannot be as a god; a problem comes back, and nothing has changed."""
+    before = there.mv.digest()
+    response = there.god.post(path, content=body, headers=headers)
+    assert response.status_code == 422, response.text
+    said = problem_of(response, 422, response.json()["code"])
+    assert len(response.content) < 10_000 and there.mv.digest() == before
+    return said
+
+
+@settings(max_examples=150)
+@given(st.sampled_from(FORMS), VALUES.filter(lambda value: type(value) is not int and not isinstance(value, str)))
+def test_forms_with_values_that_do_not_fit(there, form, value):
+    path, field = form
+    refused(there, path, json.dumps({"name": "new", field: value} if path.endswith("instances") else {field: value}))
+    refused(there, path, json.dumps({f"{field}s": value}))
+    refused(there, path, json.dumps(value if not isinstance(value, dict) else [value]))
+
+
+@pytest.mark.parametrize("path", sorted({path for path, _ in FORMS}))
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\x00", b"\xff", b"{", b"[" * DEEP, b'{"a":' * DEEP, b'{"name":"\\ud800"}', b'{"' + b"x" * 900_000 + b'":1}', b'{"control_ticks":1e999}',
+     b'{"control_ticks":' + b"9" * 5_000 + b"}", b'{"sync_delay_ticks":NaN}', b'{"name":"x"} {}'],
+    ids=range(12),
+)  # fmt: skip
+def test_bodies_of_forms(there, path, body):
+    refused(there, path, body)
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=300))
+@example(MAGIC)
+@example(PRELUDE.pack(MAGIC, VERSION, 0, 2**32 - 1) + b"x" * 100)
+@example(PRELUDE.pack(MAGIC, VERSION, 1, 0) + END)
+def test_packages(there, document):
+    assert "the package is refused" in refused(there, "/v1/packages", document, BYTES)
+
+
+def test_a_package_that_is_a_bomb_takes_no_memory(there):
+    bomb = zstandard.ZstdCompressor(level=19).compress(bytes(64 << 20))
+    description = Part(64 << 20, bytes(32))
+    header = Header(b"", [Label(-1, "s", "n", "instance", Metadata(), description, Part.of(b""))]).encoded()
+    body = PRELUDE.pack(MAGIC, VERSION, 0, len(header)) + header + bomb
+    said = refused(there, "/v1/packages", body + hashlib.sha256(body).digest() + END, BYTES)
+    assert "the package is refused" in said and len(bomb) < 10_000
 
 
 @settings(max_examples=60)

@@ -7,7 +7,8 @@ from served import JSON, ask, client, problem_of, served
 
 from actors.core.kernel.instances import PLATFORM_ROLES
 from actors.vaults.vaults import open_vault
-from serve.apps import BODY_BYTES_MAX, app_of
+from serve.apps import app_of
+from serve.bodies import BODY_BYTES_MAX
 from serve.documents import LIMIT_MAX
 from serve.keys import Keys
 
@@ -198,10 +199,16 @@ def test_the_same_idempotency_key_is_the_same_command(here):
 def test_the_audit_log_names_whose_key_it_was(here, tmp_path):
     ask(here.god, {"type": "FREEZE_TIME"})
     ask(here.watcher, {"type": "FREEZE_TIME"})
+    for source in ("alpha", "none"):
+        ask(here.watcher, {"type": "CLONE_INSTANCE", "source": source})
     here.mv.close()
     with open_vault(str(tmp_path / "m.sqlite")) as opened:
-        told = [(one.principal, one.verb, one.outcome) for one in opened.audits("m")][-2:]
-    assert told == [("ada", "FREEZE_TIME", "done"), ("bob", "FREEZE_TIME", "permission_refused")]
+        told = [(one.principal, one.verb, one.outcome) for one in opened.audits("m")][-4:]
+    assert told == [
+        ("ada", "FREEZE_TIME", "done"),
+        ("bob", "FREEZE_TIME", "permission_refused"),
+        *[("bob", "CLONE_INSTANCE", "permission_refused")] * 2,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,19 @@
 
 import jsonschema
 import pytest
-from served import JSON, ask, client, refusing
+from served import BYTES, JSON, ask, client, refusing, slow
 
 from actors.core.kernel.addresses import PART_CHARACTERS_MAX
-from actors.core.kernel.errors import CommandRefusedError, DamagedVaultError, EngineError
+from actors.core.kernel.errors import ERRORS_BY_CODE, CommandRefusedError, EngineError
 from orchestration import god_commands, god_results
 from orchestration.god_commands import BY_TYPE, god_command
-from serve.apps import BODY_BYTES_MAX, app_of
+from orchestration.visitors import PACKAGE_BYTES_MAX
+from serve.apps import app_of
+from serve.forms import FORMS, Export
 from serve.keys import Keys
-from serve.schemas import REF
+from serve.problems import MEDIA_TYPE, status_of
+from serve.schemas import BYTES as BINARY
+from serve.schemas import EXAMPLES, REF
 
 COMMANDS = [
     {"type": "FREEZE_TIME"},
@@ -61,7 +65,8 @@ def check(document, method, path, response):
     """Raises unless an answer is one that the document announces."""
     announced = document["paths"][path][method]["responses"][str(response.status_code)]["content"]
     schema = announced[response.headers["content-type"]]["schema"]
-    validator(document, schema).validate(response.json())
+    found = response.content.decode("latin-1") if schema == BINARY else response.json()
+    validator(document, schema).validate(found)
     return method, path, response.status_code
 
 
@@ -137,38 +142,42 @@ def test_every_answer_that_is_announced_comes_and_is_as_announced(there, documen
         seen.add(check(document, "post", "/v1/god", response))
         came[command["type"]] = response.status_code
     assert {kind for kind, status in came.items() if status != 200} == {"AGENT_POSSESSION"}, "small platforms have none"
-    seen |= {
-        check(document, "post", "/v1/god", response)
-        for response in (
-            ask(there.nobody, {}),
-            ask(there.watcher, {"type": "FREEZE_TIME"}),
-            ask(there.god, {"type": "CLONE_INSTANCE", "source": "nobody"}),
-            ask(there.god, {"type": "CLONE_INSTANCE", "source": "alpha", "name": "alpha"}),
-            ask(there.god, {"type": "SMITE"}),
-            there.god.post("/v1/god", content=b" " * (BODY_BYTES_MAX + 1), headers=JSON),
-            there.god.post("/v1/god", content=b"{}"),
-            ask(refusing(DamagedVaultError("x.")), {}),
-            ask(refusing(EngineError("x.")), {}),
-        )
-    }
-    for path, found, other in (
-        ("/v1/state", "", "?limit=0"),
-        ("/v1/history", "", "?limit=0"),
-        ("/v1/instances/{instance}", "i1", "x" * (PART_CHARACTERS_MAX + 1)),
-    ):
-        stem = path.partition("{")[0]
-        answers = [
-            there.watcher.get(stem + found),
-            there.god.get(stem + other),
-            there.nobody.get(stem + found),
-            there.stranger.get(stem + found),
-            refusing(EngineError("x.")).get(stem + found),
+    there.mv.create_instance("agora")
+    package = there.god.get("/v1/instances/agora/package").content
+    god, merge, name = (
+        {"type": "CLONE_INSTANCE", "source": "alpha"},
+        "/v1/instances/{instance}/merge",
+        "/v1/instances/{instance}",
+    )
+    long, large = "x" * (PART_CHARACTERS_MAX + 1), {"content": b" " * (PACKAGE_BYTES_MAX + 1), "headers": JSON}
+    for method, path, well, others in (
+        ("post", "/v1/god", {"json": god}, [{"json": {}}, {"json": {**god, "source": "nobody"}}, {"json": {**god, "name": "alpha"}}]),
+        ("post", "/v1/clock/run", {"json": {"control_ticks": 1}}, [{"json": {}}]),
+        ("get", "/v1/state", {}, [{"params": {"limit": 0}}]),
+        ("get", "/v1/history", {}, [{"params": {"limit": 0}}]),
+        ("post", "/v1/instances", {"json": {"name": "new"}}, [{"json": {}}, {"json": {"name": "agora"}}]),
+        ("get", name, {"at": "agora"}, [{"at": "nobody"}, {"at": long}]),
+        ("get", f"{name}/digest", {"at": "agora"}, [{"at": "nobody"}, {"at": long}]),
+        ("post", merge, {"at": "agora", "json": {}}, [{"at": "nobody", "json": {}}, {"at": "agora", "json": 3}, {"at": "alpha", "json": {}}]),
+        ("get", f"{name}/package", {"at": "agora"}, [{"at": "nobody"}, {"at": long}]),
+        ("post", "/v1/packages", {"content": package, "headers": BYTES}, [{"content": b"", "headers": BYTES}, {"content": package, "headers": BYTES, "params": {"name": "agora"}}]),
+        ("delete", name, {"at": "agora"}, [{"at": "nobody"}, {"at": long}]),
+    ):  # fmt: skip
+        ways = [(there.god, well), *((there.god, one) for one in others)]
+        ways += [
+            (one, well)
+            for one in (there.nobody, there.stranger, *map(refusing, (EngineError("x."), ValueError("x."))), slow())
         ]
-        if "{" in path:
-            answers.append(there.god.get(f"{stem}nobody"))
-        if path == "/v1/history":
-            answers.append(refusing(DamagedVaultError("x.")).get(path))
-        seen |= {check(document, "get", path, one) for one in answers}
+        if method == "post":
+            right = well.get("headers", JSON)
+            ways += [
+                (there.god, {**well, "json": None, "content": large["content"], "headers": one})
+                for one in (right, {"Content-Type": "x/y"})
+            ]
+        for who, how in ways:
+            sent = {key: value for key, value in how.items() if key != "at"}
+            response = who.request(method, path.format(instance=how.get("at", well.get("at"))), **sent)
+            seen.add(check(document, method, path, response))
     seen.add(check(document, "get", "/healthz", refusing(EngineError("x.")).get("/healthz")))
     announced = {
         (method, path, int(status))
@@ -177,6 +186,38 @@ def test_every_answer_that_is_announced_comes_and_is_as_announced(there, documen
         for status in operation["responses"]
     }
     assert seen == announced
+
+
+def test_every_example_of_an_error_is_a_problem_that_there_is(document):
+    examples = {
+        (int(status), content["example"]["code"]): content["example"]
+        for item in document["paths"].values()
+        for operation in item.values()
+        for status, response in operation["responses"].items()
+        for media, content in response["content"].items()
+        if media == MEDIA_TYPE
+    }
+    assert {status for status, _ in examples} == set(EXAMPLES)
+    for (status, code), example in examples.items():
+        validator(document, document["components"]["schemas"]["Problem"]).validate(example)
+        assert example["status"] == status
+        if code in ERRORS_BY_CODE:
+            assert status_of(ERRORS_BY_CODE[code]("x.")) == status
+            assert example["title"] == ERRORS_BY_CODE[code].__doc__.splitlines()[0]
+
+
+def test_what_a_route_takes_is_in_the_document(document):
+    schemas = document["components"]["schemas"]
+    for form in FORMS:
+        assert set(schemas[form.__name__]["properties"]) == set(form.model_fields)
+        assert schemas[form.__name__]["additionalProperties"] is False
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            assert ("requestBody" in operation) == (method == "post"), path
+    (content,) = document["paths"]["/v1/packages"]["post"]["requestBody"]["content"].items()
+    assert content == ("application/octet-stream", {"schema": {"type": "string", "format": "binary"}})
+    queries = [one["name"] for one in document["paths"]["/v1/instances/{instance}/package"]["get"]["parameters"]]
+    assert set(queries) == {"instance", *Export.model_fields}
 
 
 def test_what_takes_a_key_says_so(document):

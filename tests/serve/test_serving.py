@@ -1,8 +1,10 @@
 """`python -m serve`: what it refuses before it starts anything, and a walk through the real thing on Ray Serve."""
 
+import contextlib
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -13,13 +15,17 @@ from pathlib import Path
 import pytest
 from shown import blocks, shown_as, steps
 
-from actors.core.kernel.instances import PLATFORM_ROLES
+from actors.packages.files import inspect_package
 from serve.__main__ import run
+from serve.guards import Limits
 from serve.keys import keys_in
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
-PATIENCE_S = 120.0
+PAGE, STORY = (
+    (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in ("http", "puppet_master_over_http")
+)
+PATIENCE_S = 200.0
+LIMITS = Limits()
 
 
 @pytest.fixture
@@ -95,19 +101,15 @@ def test_make_serve_is_that_program():
 
 
 class Program:
-    """`python -m serve` in a process of its own, with a Ray of its own."""
+    """`python -m serve` in a process and a folder of its own, with a Ray of its own."""
 
-    def __init__(self, folder, port):
-        platforms = [f"--platform={role}=small_platforms:Platform" for role in PLATFORM_ROLES]
+    def __init__(self, folder, port, *more):
         environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-        self.port, self.output = port, folder / "output"
+        self.folder, self.port, self.output = folder, port, folder / "output"
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "serve", "--vault", str(folder / "m.sqlite"), "--port", str(port)),
-                    *("--games", "1", "--npcs", "5", "--realm-path", str(ROOT / "tests" / "realms"), *platforms),
-                ],
-                cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT,
+                [sys.executable, "-m", "serve", "--port", str(port), *more],
+                cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
     def said(self):
@@ -122,9 +124,16 @@ class Program:
         """What a command line of curl prints, sent to where this listens."""
         line = command.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
         done = subprocess.run(
-            ["bash", "-c", line], capture_output=True, text=True, env={**os.environ, "KEY": key}, timeout=60, check=True
-        )
-        return done.stdout
+            ["bash", "-c", line],
+            cwd=self.folder, env={**os.environ, "KEY": key}, capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        return done.stdout.replace(str(self.port), "8000")
+
+    def tells(self, page, key):
+        """Runs every command of curl on a page; what comes of each must be as shown."""
+        for command, shown in page:
+            real = self.curl(command, key)
+            assert shown_as(shown, real), f"{command}\n{real}"
 
     def end(self):
         """Ends it as a service manager does; its exit code."""
@@ -136,8 +145,8 @@ class Program:
 def program(tmp_path, port):
     begun = []
 
-    def begin():
-        begun.append(Program(tmp_path, port))
+    def begin(*more):
+        begun.append(Program(tmp_path, port, *more))
         return begun[-1]
 
     yield begin
@@ -153,25 +162,56 @@ def listening(port):
     return [row[1].partition(":")[0] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port]
 
 
+def begun(port, key, path="/v1/state", rest=""):
+    """A connection on which a request has been begun, with so much more of it."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
+    head = f"{'POST' if rest else 'GET'} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n"
+    connection.sendall(f"{head}{rest}\r\n".encode())
+    return connection
+
+
+def answer(connection):
+    """Its answer, whole."""
+    with connection:
+        return b"".join(iter(lambda: connection.recv(1 << 16), b"")).decode()
+
+
+def check_that_too_many_are_turned_away(port, key):
+    """Those whose bodies do not come are at work, or wait, until they go; one more is told so by us, not by Ray Serve."""
+    most = LIMITS.requests_max + LIMITS.requests_waiting_max
+    rest = "Content-Type: application/json\r\nContent-Length: 2\r\n"
+    with contextlib.ExitStack() as stalled:
+        connections = [stalled.enter_context(begun(port, key, "/v1/god", rest)) for _ in range(most + 1)]
+        (answered, *_), _, _ = select.select(connections, [], [], PATIENCE_S)
+        said = answer(answered)
+        assert said.startswith("HTTP/1.1 503 ") and "application/problem+json" in said and '"code":"busy"' in said
+        assert f"retry-after: {LIMITS.retry_after_s}" in said
+        assert "200 OK" in answer(begun(port, key, "/healthz"))
+    deadline = time.monotonic() + PATIENCE_S
+    while not (said := answer(begun(port, key))).startswith("HTTP/1.1 200 "):
+        assert time.monotonic() < deadline, said
+
+
 @pytest.mark.ray
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(500)
 @pytest.mark.xdist_group("own ray")
-def test_the_walk_in_the_docs_on_ray_serve(program, tmp_path, port):
-    served = program()
+def test_the_story_and_the_walk_in_the_docs_on_ray_serve(program, tmp_path, port):
+    (begins,) = blocks(STORY, "sh")
+    served = program(*begins.split()[3:])
     said = served.said()
     (key,) = re.findall(r"soulfra_[\w-]{43}", said)
-    assert f"http://127.0.0.1:{port}/v1/state" in said and "multiverse is new: 1 realms, instances: alpha." in said
+    assert f"http://127.0.0.1:{port}/v1/state" in said and "multiverse is new: 2 realms, instances: alpha." in said
     assert listening(port) == ["0100007F"], "the machine itself is all that it listens to"
-    file = tmp_path / "m.sqlite.keys"
+    file = tmp_path / "multiverse.sqlite.keys"
     assert file.stat().st_mode & 0o777 == 0o600 and keys_in(file).principal_of(key) == "god"
 
-    walk = steps("".join(blocks(PAGE, "console")[1:]))
-    assert len(walk) >= 8
-    for command, shown in walk:
-        real = served.curl(command, key)
-        assert shown_as(shown, real.replace(str(port), "8000")), f"{command}\n{real}"
-    before = json.loads(served.curl('curl -s -H "Authorization: Bearer $KEY" http://127.0.0.1:8000/v1/state', key))
-    assert before["running"]
+    story = steps("".join(blocks(STORY, "console")))
+    assert len(story) >= 30
+    served.tells(story, key)
+    assert inspect_package(tmp_path / "both.soulfra").packages[0].metadata.digest in STORY
+    state = "curl -s --oauth2-bearer $KEY http://127.0.0.1:8000/v1/state"
+    before = json.loads(served.curl(state, key))
+    assert not before["running"]
     assert served.end() == 0, served.output.read_text()
     assert "Traceback" not in served.output.read_text() and listening(port) == []
     kept = b"".join(one.read_bytes() for one in tmp_path.iterdir() if one.name != "output")
@@ -180,7 +220,12 @@ def test_the_walk_in_the_docs_on_ray_serve(program, tmp_path, port):
     again = program()
     said = again.said()
     assert "soulfra_" not in said and "the key of god is the one shown before" in said
-    after = json.loads(again.curl('curl -s -H "Authorization: Bearer $KEY" http://127.0.0.1:8000/v1/state', key))
+    after = json.loads(again.curl(state, key))
+    assert after["boundary"]["branch"] == before["boundary"]["branch"] == "quiet" and after["running"]
     assert after["boundary"]["control_tick"] >= before["boundary"]["control_tick"] > 0
     assert [one["name"] for one in after["instances"]["items"]] == [one["name"] for one in before["instances"]["items"]]
+    walk = steps("".join(blocks(PAGE, "console")[1:]))
+    assert len(walk) >= 8
+    again.tells(walk, key)
+    check_that_too_many_are_turned_away(port, key)
     assert again.end() == 0, again.output.read_text()

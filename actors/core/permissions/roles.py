@@ -19,7 +19,8 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         *("run", "start", "pause", "snapshot", "delete_snapshot", "select", "merge_all_active_platforms"),
         *("RegisterGame", "RemoveGame", "RestartGame", "Subscribe", "Unsubscribe", "QueueEvent", "SetDelay"),
         *("CreateInstance", "BeginInstance", "AttachGame"),
-        *("ForkGames", "ImportInstances", "DropFork", "create_player", "offer_quest", "export_to_outer_layer"),
+        *("ForkGames", "ImportInstances", "DropFork", "create_player", "offer_quest"),
+        *("export_to_outer_layer", "import_from_outer_layer"),
     ),
     ANYTHING: (
         *("FREEZE_TIME", "UNFREEZE_TIME", "CLONE_INSTANCE", "MERGE_INSTANCES", "REALITY_FORK", "AGENT_POSSESSION"),

@@ -1,0 +1,117 @@
+"""The routes of instances: they are made, looked at, merged, taken out, brought in and ended."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from actors.core.kernel.addresses import PART_CHARACTERS_MAX
+from actors.core.permissions.roles import HTTP
+from orchestration import Multiverse
+from serve.bodies import PackageBody, filled
+from serve.callers import WhoAsks
+from serve.documents import (
+    DigestDocument,
+    ImportDocument,
+    InstanceDocument,
+    RemovedDocument,
+    UnifiedDocument,
+    rendered,
+)
+from serve.forms import Creation, Export, Import, PlatformMerge
+from serve.schemas import BYTES, PACKAGE, refusals, with_body, with_json
+
+Name = Annotated[str, Path(max_length=PART_CHARACTERS_MAX)]
+
+
+def routes_of_instances(mv: Multiverse, principal: WhoAsks) -> APIRouter:
+    """What takes a key, and a role of whoever has it, for an instance.
+
+    Args:
+        mv: the multiverse that is asked.
+        principal: finds out who asks.
+    """
+    router = APIRouter(prefix="/v1")
+    who_asks = Depends(principal)
+
+    @router.post(
+        "/instances",
+        status_code=201,
+        response_model=InstanceDocument,
+        responses=refusals(409, 413, 415),
+        openapi_extra=with_json(Creation.__name__),
+        summary="A new instance",
+    )
+    def create(who: Annotated[str, who_asks], form: Annotated[Creation, Depends(filled(Creation))]) -> Response:
+        made = InstanceDocument.of(mv.visitor(who, HTTP).create_instance(form.name, form.phase))
+        return rendered(made, 201, {"Location": f"/v1/instances/{made.instance_id}"})
+
+    @router.get(
+        "/instances/{instance}",
+        response_model=InstanceDocument,
+        responses=refusals(404),
+        summary="An instance, by its id or name",
+    )
+    def show(who: Annotated[str, who_asks], instance: Name) -> Response:
+        return rendered(InstanceDocument.of(mv.visitor(who, HTTP).instance(instance)))
+
+    @router.delete(
+        "/instances/{instance}",
+        response_model=RemovedDocument,
+        responses=refusals(404),
+        summary="The end of an instance, and of the realms that are attached to it",
+    )
+    def destroy(who: Annotated[str, who_asks], instance: Name) -> Response:
+        return rendered(RemovedDocument(removed=mv.visitor(who, HTTP).destroy_instance(instance)))
+
+    @router.get(
+        "/instances/{instance}/digest",
+        response_model=DigestDocument,
+        responses=refusals(404),
+        summary="The digest of an instance by roles, at the next boundary",
+    )
+    def digest(who: Annotated[str, who_asks], instance: Name) -> Response:
+        return rendered(DigestDocument.of(mv.visitor(who, HTTP).instance_digest(instance)))
+
+    @router.post(
+        "/instances/{instance}/merge",
+        response_model=UnifiedDocument,
+        responses=refusals(404, 409, 413, 415),
+        openapi_extra=with_json(PlatformMerge.__name__),
+        summary="The four platforms of an instance as one truth; nothing changes by it",
+    )
+    def merge(
+        who: Annotated[str, who_asks],
+        instance: Name,
+        form: Annotated[PlatformMerge, Depends(filled(PlatformMerge))],
+    ) -> Response:
+        found = mv.visitor(who, HTTP).merge_all_active_platforms(instance, sync_delay_ticks=form.sync_delay_ticks)
+        return rendered(UnifiedDocument.of(found))
+
+    @router.get(
+        "/instances/{instance}/package",
+        response_class=Response,
+        responses={
+            **refusals(404),
+            200: {"description": "The package's file", "content": {PACKAGE: {"schema": BYTES}}},
+        },
+        summary="An instance as a package, with the realms that are attached to it; nothing changes by it",
+    )
+    def export(who: Annotated[str, who_asks], instance: Name, query: Annotated[Export, Query()]) -> Response:
+        name, package = mv.visitor(who, HTTP).export_to_outer_layer(instance, **query.model_dump())
+        named = f"attachment; filename*=UTF-8''{quote(name, safe='')}.soulfra"
+        return Response(package, media_type=PACKAGE, headers={"Content-Disposition": named})
+
+    @router.post(
+        "/packages",
+        status_code=201,
+        response_model=ImportDocument,
+        responses=refusals(409, 413, 415),
+        openapi_extra=with_body(PACKAGE, BYTES),
+        summary="The instances of a package come to life",
+    )
+    def import_(who: Annotated[str, who_asks], query: Annotated[Import, Query()], body: PackageBody) -> Response:
+        made = mv.visitor(who, HTTP).import_from_outer_layer(body, name=query.name)
+        return rendered(ImportDocument.of(made), 201)
+
+    return router
