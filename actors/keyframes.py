@@ -137,8 +137,8 @@ class KeyframeWriter:
         self._thread.start()
 
     def _save(self, boundary: Boundary, standing: Standing, owed: Owed, begun: float) -> None:
-        keyframe, borders = keyframe_of(boundary, standing)
         try:
+            keyframe, borders = keyframe_of(boundary, standing)
             if self._vault is not None:
                 if owed.taken:
                     most = self._limits.interval_snapshots_max
@@ -154,6 +154,8 @@ class KeyframeWriter:
             self.error = ""
         except SoulfraError as error:  # history is whole without it
             self.error, self._owed = error.message, owed
+        except Exception as error:  # a fault of ours ends this thread, and is not to be heard by nobody
+            self.error, self._owed = f"a fault, to be reported: {type(error).__name__}: {error}", owed
         self._took_s = time.monotonic() - begun
 
     def write_snapshots(self) -> None:

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+import actors.keyframes
 from actors.core.kernel.errors import EngineError, StaleEpochError, VaultError
-from actors.vaults.vaults import KEYFRAMES_SUFFIX
+from actors.listings import Lister
+from actors.vaults.vaults import KEYFRAMES_SUFFIX, open_vault
 from orchestration import Multiverse
 from orchestration.main import run
 
@@ -137,3 +139,31 @@ def test_of_two_programs_on_one_vault_the_later_one_goes_on(tmp_path: Path) -> N
         second.run(1)
         assert [one.branch for one in second.branches()] == ["main"] and second.snapshots() == []
     assert run(["vault", "verify", str(vault)]) == 0
+
+
+def test_a_fault_while_a_keyframe_is_written_is_told_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actors.keyframes, "KEYFRAME_AFTER_WORK_S", 0.0)
+    monkeypatch.setattr(actors.keyframes, "KEYFRAME_SHARE", 0)
+    genuine = Lister.listings
+
+    def faulty(*_: Any) -> Any:
+        raise KeyError("a table")
+
+    with Multiverse(1, engine="local", name="home", vault=tmp_path / "v.sqlite") as mv:
+        mv.create_instance("alpha")
+        monkeypatch.setattr(Lister, "listings", faulty)
+        mv.run(4)
+        assert any("a fault, to be reported: KeyError: 'a table'" in one for one in mv.status().notices)
+        with pytest.raises(EngineError, match="cannot be written down whole"):
+            mv.revert(2)
+        monkeypatch.setattr(Lister, "listings", genuine)
+        mv.snapshot("whole again")
+        chain = mv.digest_chain()
+        with mv.at(snapshot="whole again") as past:  # which writes down what was owed
+            assert past.digest_chain() == chain
+        mv.revert(2)
+        assert mv.status().notices == ()
+    with open_vault(tmp_path / "v.sqlite") as vault:
+        assert vault.faults("home") == []
