@@ -5,6 +5,7 @@ meanwhile, see `keyframes.py`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 
 import msgspec
 
@@ -47,7 +48,7 @@ class Chronicle:
     """The history of one multiverse in a vault, as one clock writes it. Without a vault, it forgets.
 
     Args:
-        vault: where; None remembers nothing.
+        vault: where; None remembers nothing. It is closed with the chronicle, and if there can be none.
         name: of the multiverse.
         founding: what it is founded with, if it is new.
         temporary: whether the vault is only there for the clock to survive its own process.
@@ -73,12 +74,15 @@ class Chronicle:
         self._recorded: tuple[str, int, Chains] = ("", EVERYTHING, NO_CHAINS)
         self._limits, self._paths = founding.settings, founding.realm_paths
         self._damage: tuple[str, ...] = ()
-        if vault is not None:
-            opened = vault.begin_epoch(name, _encode(founding))
-            self.epoch, self.resumes = opened.epoch, not opened.created
-            self.founding = _read_founding(opened.founding, vault.where)
-        self._writer = KeyframeWriter(vault, name, self.epoch, self._limits, temporary=temporary)
-        self._follow((vault.head(name) if vault is not None else "") or self.founding.settings.branch)
+        with ExitStack() as undo:
+            if vault is not None:
+                undo.callback(vault.close)  # nobody else has it
+                opened = vault.begin_epoch(name, _encode(founding))
+                self.epoch, self.resumes = opened.epoch, not opened.created
+                self.founding = _read_founding(opened.founding, vault.where)
+            self._writer = KeyframeWriter(vault, name, self.epoch, self._limits, temporary=temporary)
+            self._follow((vault.head(name) if vault is not None else "") or self.founding.settings.branch)
+            undo.pop_all()
 
     def _follow(self, branch: str, known: Sequence[Branch] | None = None) -> None:
         """This is the history of a branch from here on."""

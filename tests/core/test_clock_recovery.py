@@ -20,6 +20,8 @@ from actors.core.kernel.settings import Settings
 from actors.lanes import LocalLane
 from actors.vaults.vaults import open_vault
 
+pytestmark = pytest.mark.usefixtures("burials")
+
 TICKS = 30
 
 

@@ -19,6 +19,8 @@ from actors.core.kernel.commands import QueueEvent
 from actors.core.kernel.errors import EngineError, EventRefusedError, SoulfraError, UnreachableVaultError, VaultError
 from actors.marks import MARK_AHEAD_CONTROL_TICKS
 
+pytestmark = pytest.mark.usefixtures("burials")
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

@@ -1,5 +1,6 @@
 """`soulfra snapshot`, `soulfra history`, `soulfra revert`: what they say of a vault, and how they refuse."""
 
+import contextlib
 import json
 import sqlite3
 from pathlib import Path
@@ -152,7 +153,7 @@ def test_a_vault_is_verified_backed_up_and_pruned(soulfra, lived, tmp_path):
     assert json.loads(soulfra("vault", "verify", copy, "--json")[1])["faults"] == {"home": []}
     looked = json.loads(soulfra("history", "at", "home", 7, "--branch", "main", "--vault", copy, "--json")[1])
     assert looked["digest_chain"] == lived[1]
-    with sqlite3.connect(f"{copy}.keyframes") as connection:
+    with contextlib.closing(sqlite3.connect(f"{copy}.keyframes")) as connection, connection:
         connection.execute("UPDATE vault_chunks SET uses = uses + 1 WHERE rowid = 1")
     code, out, _ = soulfra("vault", "verify", copy)
     assert code == 1 and out.startswith("home: chunk ") and "times and has" in out

@@ -10,6 +10,8 @@ from actors.core.kernel.errors import CommandRefusedError, UnknownMemberError, U
 from actors.core.kernel.states import differences
 from orchestration import Multiverse
 
+pytestmark = pytest.mark.usefixtures("burials")
+
 REALMS = Path(__file__).parents[1] / "realms"
 RING = "small:Ring"
 

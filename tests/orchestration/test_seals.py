@@ -14,6 +14,8 @@ from orchestration import Multiverse, time_trees
 from orchestration.main import run
 from orchestration.pasts import Past
 
+pytestmark = pytest.mark.usefixtures("burials")
+
 REALMS = Path(__file__).parents[1] / "realms"
 OTHER = json.dumps({"rules": "f" * 32, "python": "3.9", "numpy": "1.0"})
 

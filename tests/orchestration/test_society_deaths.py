@@ -15,6 +15,8 @@ from actors.vaults.vaults import open_vault
 from orchestration import Multiverse
 from tests.orchestration.traps import KilledError, Trap, lead_through
 
+pytestmark = pytest.mark.usefixtures("burials")
+
 PACKAGE = "two.pkg"
 TICKS = 6
 

@@ -26,6 +26,8 @@ from orchestration import Multiverse, time_trees
 from orchestration.main import run
 from orchestration.pasts import Past
 
+pytestmark = pytest.mark.usefixtures("burials")
+
 REALMS = Path(__file__).parents[1] / "realms"
 RING = "small:Ring"
 

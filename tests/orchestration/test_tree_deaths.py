@@ -20,6 +20,8 @@ from actors.vaults.vaults import KEYFRAMES_SUFFIX, open_vault
 from orchestration import Multiverse
 from tests.orchestration.traps import KilledError, Trap
 
+pytestmark = pytest.mark.usefixtures("burials")
+
 REALMS = Path(__file__).parents[1] / "realms"
 TICKS = 6
 
