@@ -359,7 +359,7 @@ class InstanceClock(TreeClock):
         """Why a merged instance could not be made, found out in this process."""
         chronicle = self._chronicle
         try:
-            self._sequencer.check_room(command.names)
+            self._sequencer.check_room(command.names, 1)
         except CallerError as error:
             return (error.message,)
         with Headless(chronicle.settings, chronicle.epoch, chronicle.realm_paths) as tried:

@@ -16,7 +16,7 @@ from actors.core.kernel.commands import (
     Reply,
     Unfreeze,
 )
-from actors.core.kernel.errors import CommandRefusedError, UnknownInstanceError
+from actors.core.kernel.errors import CommandRefusedError, PermissionRefusedError, UnknownInstanceError
 from actors.core.kernel.instances import INITIALIZED, STARTED, is_instance_id
 from actors.core.kernel.standstills import FREEZE, UNTIL_LIFTED
 from actors.core.merging.unified_snapshots import UnifiedSnapshot
@@ -111,7 +111,13 @@ class Presiding(Permitting):
         except UnknownInstanceError:
             self._admit(Caller(principal, verb, origin=origin))
             raise
-        self._admit(Caller(principal, verb, scope or found.instance_id, origin), found.instance_id)
+        try:
+            self._admit(Caller(principal, verb, scope or found.instance_id, origin), found.instance_id)
+        except (
+            PermissionRefusedError
+        ):  # in the words for one that is not there: who is there is not everybody's to know
+            self._call("check_permission", Caller(principal, verb, origin=origin))
+            raise
         return found
 
     def destroy_instance(self, who: Who) -> list[str]:

@@ -19,6 +19,7 @@ import msgspec
 import ray
 from ray._private.ray_logging import stdout_deduplicator
 from ray._private.state import state as cluster_state
+from ray._raylet import Config  # type: ignore[attr-defined]  # it has no stubs
 from ray.exceptions import ActorUnavailableError, ActorUnschedulableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -412,6 +413,9 @@ def _start(address: str, cpus: int) -> None:
     if address:
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong is told in one line of our own
         _check_reachable(address)
+        if "RAY_AUTH_MODE" not in os.environ and _has_token():  # Ray itself does so only where it looks the address up
+            os.environ["RAY_AUTH_MODE"] = "token"
+            Config.initialize("")  # it was read when Ray was imported
     else:
         # Ray closes a new cluster by a token unless RAY_AUTH_MODE says otherwise. Ours lives as long as this process;
         # without it, Ray would write one into the home folder, readable by all.
@@ -441,6 +445,12 @@ def _start(address: str, cpus: int) -> None:
         raise _unreachable(address, error) from None
     if threading.current_thread() is threading.main_thread() and on_terminate is not None:
         signal.signal(signal.SIGTERM, on_terminate)  # Ray puts a handler of its own there
+
+
+def _has_token() -> bool:
+    """Whether there is a token where Ray looks for one; a cluster that asks for none does not mind it."""
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return named or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _unreachable(address: str, error: BaseException) -> EngineError:

@@ -20,7 +20,11 @@ def main(
     name: Annotated[str, typer.Option(help="Of the multiverse.")] = "multiverse",
     vault: Annotated[str, typer.Option(help="A file, or a PostgreSQL URL; NAME.sqlite by default.")] = "",
     keys: Annotated[Path | None, typer.Option(help="The file of hashed keys; beside the vault's by default.")] = None,
-    principal: Annotated[str, typer.Option(help="Whose key is shown; he becomes a god.")] = "god",
+    principal: Annotated[str, typer.Option(help="Whose key is shown.")] = "god",
+    role: Annotated[
+        str, typer.Option(help="Of the principal, when a key is made: observer, player, operator or god.")
+    ] = "god",
+    scope: Annotated[str, typer.Option(help="What the role is for: an instance, a realm; everything otherwise.")] = "",
     new_key: Annotated[bool, typer.Option("--new-key", help="Make a key in place of the one there is.")] = False,
     scenario: Annotated[Path | None, typer.Option(help="What a new one begins with: a scenario file (TOML).")] = None,
     games: Annotated[int, typer.Option(min=1, max=100, help="Instead: so many cities.")] = 2,
@@ -47,6 +51,8 @@ def main(
             vault=vault or f"{name}.sqlite",
             keys=keys,
             principal=principal,
+            role=role,
+            scope=scope,
             has_new_key=new_key,
             scenario=described,
             platforms=dict(_platform(one) for one in platform or ()),

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.core.kernel.errors import SettingsError
+from actors.core.permissions.roles import ROLES
+from actors.core.permissions.validators import EVERYWHERE
 from orchestration import Multiverse
 from orchestration.agendas import set_up
 from orchestration.detached import checked_name
@@ -19,7 +21,6 @@ from orchestration.vault_files import NewVault
 from serve.keys import Keys, keys_in
 
 INSTANCE = "alpha"
-ROLE = "god"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PORT_MAX = 65_535
 KEYS_SUFFIX = ".keys"
@@ -33,7 +34,9 @@ class Order:
         name: of the multiverse.
         vault: path or URL.
         keys: the file of hashed keys; None is beside the vault's file.
-        principal: whose key is shown, and who becomes a god.
+        principal: whose key is shown.
+        role: that he has from then on.
+        scope: what it is for; "" is everything.
         has_new_key: whether a key is made although there is one.
         scenario: what a new multiverse begins with.
         platforms: factories of an instance's platforms that are not ours, by role.
@@ -47,6 +50,8 @@ class Order:
     vault: str
     keys: Path | None
     principal: str
+    role: str
+    scope: str
     has_new_key: bool
     scenario: Scenario
     platforms: Mapping[str, str]
@@ -76,6 +81,8 @@ def serve(order: Order) -> None:
         SoulfraError: it could not be; nothing is left running, and of a new vault file nothing is left.
     """
     checked_name(order.name)
+    if order.role not in ROLES:
+        raise SettingsError(f"--role must be one of {', '.join(ROLES)}, not {order.role!r:.100}.")
     _check_free(order.host, order.port)
     if os.environ.get("RAY_ADDRESS"):
         raise SettingsError("this starts a Ray of its own, and RAY_ADDRESS names another; unset it.")
@@ -128,11 +135,11 @@ def _multiverse(order: Order) -> Iterator[tuple[Multiverse, bool]]:
 
 
 def _with_key(mv: Multiverse, order: Order, keys: Keys) -> tuple[Keys, str]:
-    """The keys that hold, and a new one if it is wanted, whose owner is a god from now on."""
+    """The keys that hold, and a new one if it is wanted, whose owner has a role from now on."""
     if keys.has(order.principal) and not order.has_new_key:
         return keys, ""
     made, key = keys.with_new(order.principal)
-    mv.grant_role(order.principal, ROLE)
+    mv.grant_role(order.principal, order.role, order.scope or EVERYWHERE)
     return made, key
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.core.kernel.errors import CommandRefusedError, MergeRefusedError
+from actors.core.kernel.errors import CallerError, CommandRefusedError, MergeRefusedError
 from actors.instance_clocks import InstanceClock
 from orchestration import Multiverse
 from tests.orchestration.societies_at_work import agents, god, intervene
@@ -180,3 +180,15 @@ def test_a_dry_run_knows_names_that_are_taken(mv):
     mv.fork_instance("alpha", names=["red"])
     told = god(mv, "MERGE_INSTANCES", ids=["alpha", "red"], name="red", dry_run=True).report["broken"]
     assert "there is an instance 'red' already" in told[0]
+
+
+def test_a_dry_run_says_what_the_real_one_would_be_refused_for(tmp_path):
+    with Multiverse(1, engine="local", name="m", vault=tmp_path / "m.sqlite", instances_max=2) as mv:
+        mv.create_instance("alpha")
+        mv.fork_instance("alpha", names=["beta"])
+        for name, words in (("alpha", "there is an instance 'alpha' already"), ("", "at most 2 may live")):
+            both = {"ids": ["alpha", "beta"], "strategy": "ours", "name": name}
+            (told,) = god(mv, "MERGE_INSTANCES", **both, dry_run=True).report["broken"]
+            assert words in told
+            with pytest.raises(CallerError, match=words):
+                god(mv, "MERGE_INSTANCES", **both)

@@ -101,6 +101,16 @@ def test_what_is_refused_before_it_is_a_command_is_in_the_audit_log_too(mv, tmp_
     assert ("eve", "query", "alpha", PermissionRefusedError.code) in told
 
 
+def test_who_may_not_look_does_not_learn_who_is_there(mv):
+    mv.create_instance("alpha")
+    told = []
+    for who in ("alpha", "i1", "nobody"):
+        with pytest.raises(PermissionRefusedError) as refused:
+            mv.visitor("eve", HTTP).instance(who)
+        told.append(str(refused.value))
+    assert len(set(told)) == 1
+
+
 def test_all_roles_go_at_once(mv):
     mv.grant_role("ada", "observer", "i1")
     mv.grant_role("ada", "god", "i2")

@@ -4,9 +4,12 @@ import hmac
 
 import pytest
 
-from actors.core.kernel.errors import KeyFileError
+from actors.core.kernel.errors import KeyFileError, PermissionRefusedError
+from actors.core.permissions.roles import HTTP
+from orchestration import Multiverse
 from serve import keys as module
 from serve.keys import KEY_CHARACTERS_MAX, KEYS_MAX, Keys, keys_in
+from serve.servers import Order, _with_key
 
 
 @pytest.fixture
@@ -106,3 +109,17 @@ def test_there_are_only_so_many():
     with pytest.raises(KeyFileError, match="the most there may be"):
         keys.with_new("one more")
     assert len(keys.with_new("p0")[0].hashed) == KEYS_MAX
+
+
+def test_whoever_gets_a_key_has_the_role_that_was_named_and_where():
+    made = dict.fromkeys(Order.__dataclass_fields__)
+    with Multiverse(1, engine="local") as mv:
+        mv.create_instance("alpha")
+        mv.create_instance("beta")
+        order = Order(**{**made, "principal": "ada", "role": "observer", "scope": "alpha", "has_new_key": True})
+        keys, key = _with_key(mv, order, Keys())
+        assert keys.principal_of(key) == "ada"
+        mv.check_permission("ada", "query", "i1", HTTP)
+        for verb, scope in (("query", "i2"), ("FREEZE_TIME", "i1")):
+            with pytest.raises(PermissionRefusedError):
+                mv.check_permission("ada", verb, scope, HTTP)

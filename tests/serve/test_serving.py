@@ -58,6 +58,7 @@ def port():
         (["--port", "65536"], "--port must be from 1 to 65535"),
         (["--port", "x"], "--port"),
         (["--name", "a/b"], "letters, digits"),
+        (["--role", "king"], "--role must be one of observer, player, operator, god"),
         (["--games", "0"], "--games"),
         (["--platform", "mirror"], "ROLE=MODULE:NAME"),
         (["--scenario", "none.toml"], "cannot be read"),

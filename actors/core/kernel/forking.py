@@ -218,8 +218,8 @@ class Forking(Rounds):
             number: Instance(name, origin.phase, cut.ancestors) for number, name in zip(numbers, given, strict=True)
         }
 
-    def check_room(self, names: tuple[str, ...]) -> None:
-        """Whether so many instances more, of these names, may be.
+    def check_room(self, names: tuple[str, ...], count: int = 0) -> None:
+        """Whether so many instances more, or as many as these names, may be.
 
         Raises:
             SoulfraError: a name that cannot be used or is taken, or too many instances.
@@ -230,7 +230,7 @@ class Forking(Rounds):
                 raise DuplicateMemberError(f"there is an instance {name!r} already; choose another name.")
             if name in self.members:
                 raise DuplicateMemberError(f"there is a realm {name!r}; an instance needs a name of its own.")
-        if len(known) + len(names) > self.settings.instances_max:
+        if len(known) + max(count, len(names)) > self.settings.instances_max:
             raise CommandRefusedError(
                 f"there are {len(known)} instances, and at most {self.settings.instances_max} may live (instances_max); "
                 "destroy one first."
