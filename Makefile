@@ -68,7 +68,7 @@ soak: $(INSTALLED)
 	@$(BIN)/python -m tests.simulation soak --clocks --seeds $(SEEDS)
 
 # A host is a process of its own: where Python may not write bytecode (PYTHONDONTWRITEBYTECODE), each would compile all of it
-# again, a third of what it takes to start. What is up to date is passed over.
+# again, a third of what it takes to import. What is up to date is passed over.
 compiled: $(INSTALLED)
 	@$(BIN)/python -m compileall -q actors orchestration serve
 

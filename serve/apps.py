@@ -17,6 +17,7 @@ from serve.forms import Run
 from serve.guards import Guard, Limits
 from serve.instance_routes import routes_of_instances
 from serve.keys import Keys
+from serve.package_routes import routes_of_packages
 from serve.pages import page_of
 from serve.problems import of_error, of_parameters, of_refusal
 from serve.schemas import COMMAND, documented, problems, refusals, with_json
@@ -41,6 +42,7 @@ def app_of(mv: Multiverse, keys: Keys, limits: Limits | None = None) -> FastAPI:
     app.include_router(_open(mv))
     app.include_router(_closed(mv, who_asks))
     app.include_router(routes_of_instances(mv, who_asks))
+    app.include_router(routes_of_packages(mv, who_asks))
     document = documented(app)
 
     @app.get("/openapi.json", include_in_schema=False)

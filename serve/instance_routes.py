@@ -1,25 +1,23 @@
-"""The routes of instances: they are made, looked at, merged, taken out, brought in and ended."""
+"""The routes of instances: they are made, looked at, merged and ended."""
 
 from typing import Annotated
-from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Response
 
 from actors.core.kernel.addresses import PART_CHARACTERS_MAX
 from actors.core.permissions.roles import HTTP
 from orchestration import Multiverse
-from serve.bodies import PackageBody, filled
+from serve.bodies import filled
 from serve.callers import WhoAsks
 from serve.documents import (
     DigestDocument,
-    ImportDocument,
     InstanceDocument,
     RemovedDocument,
     UnifiedDocument,
     rendered,
 )
-from serve.forms import Creation, Export, Import, PlatformMerge
-from serve.schemas import BYTES, PACKAGE, refusals, with_body, with_json
+from serve.forms import Creation, PlatformMerge
+from serve.schemas import refusals, with_json
 
 Name = Annotated[str, Path(max_length=PART_CHARACTERS_MAX)]
 
@@ -87,31 +85,5 @@ def routes_of_instances(mv: Multiverse, principal: WhoAsks) -> APIRouter:
     ) -> Response:
         found = mv.visitor(who, HTTP).merge_all_active_platforms(instance, sync_delay_ticks=form.sync_delay_ticks)
         return rendered(UnifiedDocument.of(found))
-
-    @router.get(
-        "/instances/{instance}/package",
-        response_class=Response,
-        responses={
-            **refusals(404),
-            200: {"description": "The package's file", "content": {PACKAGE: {"schema": BYTES}}},
-        },
-        summary="An instance as a package, with the realms that are attached to it; nothing changes by it",
-    )
-    def export(who: Annotated[str, who_asks], instance: Name, query: Annotated[Export, Query()]) -> Response:
-        name, package = mv.visitor(who, HTTP).export_to_outer_layer(instance, **query.model_dump())
-        named = f"attachment; filename*=UTF-8''{quote(name, safe='')}.soulfra"
-        return Response(package, media_type=PACKAGE, headers={"Content-Disposition": named})
-
-    @router.post(
-        "/packages",
-        status_code=201,
-        response_model=ImportDocument,
-        responses=refusals(409, 413, 415),
-        openapi_extra=with_body(PACKAGE, BYTES),
-        summary="The instances of a package come to life",
-    )
-    def import_(who: Annotated[str, who_asks], query: Annotated[Import, Query()], body: PackageBody) -> Response:
-        made = mv.visitor(who, HTTP).import_from_outer_layer(body, name=query.name)
-        return rendered(ImportDocument.of(made), 201)
 
     return router
