@@ -1,4 +1,8 @@
-"""The master clock as a Ray actor: runs on one thread, commands on others, and readers on threads of their own."""
+"""The master clock as a Ray actor: runs on one thread, commands on others, and readers on threads of their own.
+
+The actor has a clock and is none: Ray wraps every method of an actor's class, inherited ones too, in one that asks whether
+calls are traced, and a clock calls its own methods in every control tick.
+"""
 
 import contextlib
 import ctypes
@@ -58,8 +62,8 @@ class Home(msgspec.Struct, frozen=True):
         return not self.vault.startswith(POSTGRES_SCHEMES)
 
 
-class RayClock(InstanceClock):
-    """See `MasterClock`. Ray restarts it when its process dies; it then takes up where it stood, and runs if it ran.
+class ClusterClock(InstanceClock):
+    """A `MasterClock` on a cluster. When its process dies, the next one takes up where it stood, and runs if it ran.
 
     Args:
         settings: what this history depends on.
@@ -159,9 +163,30 @@ class RayClock(InstanceClock):
 
     def ask(self, method: str, *arguments: Any) -> Any:
         """Calls a method, when this clock stands: it may be the successor of the one that the caller knew."""
-        if method not in SIGNS:
+        if method not in AT_ONCE:
             self._stands.wait()
         return getattr(self, method)(*arguments)
+
+    def process_id(self) -> int:
+        """Of the clock's process."""
+        return os.getpid()
+
+    def close(self) -> None:
+        """See `MasterClock.close`."""
+        super().close()
+        if self._home.temporary:
+            shutil.rmtree(Path(self._home.vault).parent, ignore_errors=True)
+
+
+class RayClock:
+    """A `ClusterClock`, which Ray starts again when its process dies. Its arguments are that one's."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self._clock = ClusterClock(*arguments)
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """See `ClusterClock.ask`."""
+        return self._clock.ask(method, *arguments)
 
     @ray.method(concurrency_group="signs")
     def process_id(self) -> int:
@@ -172,12 +197,6 @@ class RayClock(InstanceClock):
     def crash(self) -> None:
         """Ends this process as the machine would: at once, without a word."""
         os.kill(os.getpid(), signal.SIGKILL)
-
-    def close(self) -> None:
-        """See `MasterClock.close`."""
-        super().close()
-        if self._home.temporary:
-            shutil.rmtree(Path(self._home.vault).parent, ignore_errors=True)
 
 
 def _share_one_heap() -> None:
@@ -195,8 +214,10 @@ def _when(node: Node) -> str:
     return "" if left_s is None else f" and goes in {max(0.0, left_s):.0f} s"
 
 
-SIGNS = frozenset({"process_id", "crash", "status", "stop"})
-"""Methods that a clock answers before it stands."""
+SIGNS = frozenset({"process_id", "status", "stop"})
+"""Methods that a clock answers on threads of their own, before it stands."""
+AT_ONCE = SIGNS | {"close"}
+"""Methods that do not wait until it stands."""
 GROUPS = {
     **dict.fromkeys(SIGNS, "signs"),
     **dict.fromkeys(("about", "boundary", "recoveries", "query", "check_permission"), "readers"),

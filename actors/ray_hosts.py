@@ -1,4 +1,8 @@
-"""The generic host as a Ray actor. Messages cross as packed bytes: a struct costs pickle ten times as much."""
+"""The generic host as a Ray actor. Messages cross as packed bytes: a struct costs pickle ten times as much.
+
+The actor has a host and is none: Ray wraps every method of an actor's class, inherited ones too, in one that asks whether
+calls are traced, and a host calls its own methods in every grant.
+"""
 
 import gc
 import importlib
@@ -23,8 +27,8 @@ READERS = 4
 """Threads of a host that answer readers and heartbeats while a grant is carried out."""
 
 
-class RayHost(Host):
-    """See `Host`. Messages of the clock come on the main thread, or on the line's; readers have threads of their own.
+class RayHost:
+    """A `Host`. Messages of the clock come on the main thread, or on the line's; readers have threads of their own.
 
     Args:
         host_id: what the clock calls it.
@@ -35,12 +39,12 @@ class RayHost(Host):
         for module in WARM:
             importlib.import_module(module)
         gc.freeze()  # what has been imported stays; looking through it for garbage takes 50 ms
-        super().__init__(realm_paths)
+        self._host = Host(realm_paths)
         self._host_id = host_id
 
     def hear(self, parcel: bytes) -> bytes:
         """See `Host.answer_packed`."""
-        return self.answer_packed(parcel)
+        return self._host.answer_packed(parcel)
 
     @ray.method(concurrency_group="line")
     def stay(self) -> None:
@@ -58,27 +62,27 @@ class RayHost(Host):
     @ray.method(concurrency_group="line")
     def serve_line(self, address: str, door_key: bytes) -> None:
         """Answers on the zmq lane until the process ends."""
-        self._line.serve(address, door_key, self.answer_packed)
+        self._line.serve(address, door_key, self._host.answer_packed)
 
     @ray.method(concurrency_group="readers")
     def query(self, verb: str, arguments: Mapping[str, Plain]) -> Any:
         """See `Seat.query`; an error of ours comes back as a value."""
-        return _attempt(lambda: self.seat.query(verb, arguments))
+        return _attempt(lambda: self._host.seat.query(verb, arguments))
 
     @ray.method(concurrency_group="readers")
     def capture(self) -> Any:
         """See `Seat.capture`; an error of ours comes back as a value."""
-        return _attempt(lambda: self.seat.capture())
+        return _attempt(lambda: self._host.seat.capture())
 
     @ray.method(concurrency_group="readers")
     def beat(self) -> int:
         """The local tick that the member is in."""
-        return self.heartbeat()[1]
+        return self._host.heartbeat()[1]
 
     @ray.method(concurrency_group="readers")
     def whereabouts(self) -> Whereabouts:
         """Where this host lives."""
-        return Whereabouts(self.heartbeat()[0], socket.gethostname(), ray.get_runtime_context().get_node_id())
+        return Whereabouts(self._host.heartbeat()[0], socket.gethostname(), ray.get_runtime_context().get_node_id())
 
     @ray.method(concurrency_group="readers")
     def crash(self) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.command_lines import parser_of, write_figures
 from benchmarks.machines import in_words, machine
+from benchmarks.settling import settle
 from orchestration.multiverse import Multiverse
 
 REALMS = Path(__file__).resolve().parent / "realms"
@@ -38,6 +39,7 @@ def _ring(mv: Multiverse, realms: int, delay: int = 1) -> None:
 
 def _run(mv: Multiverse, control_ticks: int) -> dict[str, float]:
     mv.run(max(100, control_ticks // 5))
+    settle()
     ticks_us = sorted(tick.elapsed_ms * 1e3 for tick in mv.run(control_ticks))
     faults = sum(game["measures"].get("faults", 0) for game in mv.get_multiverse_state()["games"])
     if faults:

@@ -9,9 +9,15 @@ any of this when events do no work; what is measured here is what an exact order
 
 In lockstep a control tick lasts as long as its busiest process. Two processes have 12.8 events each in it on average, and
 the busier one 14.8 (both are Poisson): more than 1.73 times the speed of one cannot be had with two, whatever messages cost.
+With more processes than cores the operating system shares the work out better, until messages cost more than that gains.
+
+How long the work takes is measured first, on this machine; what its cores are worth, before and after, by plain processes
+that do that work and nothing else.
 """
 
 import math
+import multiprocessing
+import os
 import sys
 import time
 from hashlib import sha256
@@ -21,12 +27,16 @@ from typing import Any
 from actors.core.kernel.states import Records
 from benchmarks.command_lines import parser_of, write_figures
 from benchmarks.machines import in_words, machine
+from benchmarks.realms.pholds import toil
+from benchmarks.settling import settle
 from orchestration.multiverse import Multiverse
 
 LOGICAL_PROCESSES = 16
 EVENTS_EACH = 16
 TICKS_PER_UNIT = 10
 LOOKAHEAD, MEAN_DELAY = 0.1, 0.9
+CALIBRATION_ROUNDS = 100_000
+BARE_ROUNDS = 20_000_000
 REALMS = Path(__file__).resolve().parent / "realms"
 
 
@@ -41,7 +51,36 @@ def expected(units: float) -> tuple[float, float]:
     return count, 3 * math.sqrt(chains * units * MEAN_DELAY**2 / mean**3)
 
 
-def measure(processes: int, units: int, work_us: int, seed: int = 1, engine: str = "ray") -> dict[str, Any]:
+def rounds_per_us() -> float:
+    """How many rounds of work fit into a microsecond on this machine; the best of several tries."""
+
+    def once() -> float:
+        begun = time.perf_counter()
+        toil(CALIBRATION_ROUNDS)
+        return time.perf_counter() - begun
+
+    return CALIBRATION_ROUNDS / min(once() for _ in range(20)) / 1e6
+
+
+def speed_of_cores() -> float:
+    """How many times as fast as one a plain process for each core does the work, nobody waiting for anybody."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    alone_s = _toil_in(1)
+    return cores * alone_s / _toil_in(cores)
+
+
+def _toil_in(processes: int) -> float:
+    spawned = multiprocessing.get_context("spawn")
+    with spawned.Pool(processes) as pool:
+        pool.map(toil, [1] * processes)  # they have started
+        begun = time.perf_counter()
+        pool.map(toil, [BARE_ROUNDS] * processes, chunksize=1)
+        return time.perf_counter() - begun
+
+
+def measure(
+    processes: int, units: int, work_us: int, seed: int = 1, engine: str = "ray", rounds: int = 0
+) -> dict[str, Any]:
     """Runs PHOLD and returns what came out of it.
 
     Args:
@@ -50,6 +89,7 @@ def measure(processes: int, units: int, work_us: int, seed: int = 1, engine: str
         work_us: about how long the handling of one event takes.
         seed: of the multiverse.
         engine: "ray", or "local" for no process of their own at all.
+        rounds: of work for each event, which take that long.
     """
     each = LOGICAL_PROCESSES // processes
     realms = [f"lp_{at:02}" for at in range(processes)]
@@ -68,9 +108,11 @@ def measure(processes: int, units: int, work_us: int, seed: int = 1, engine: str
                 "total": LOGICAL_PROCESSES,
                 "realms": realms,
                 "events": EVENTS_EACH,
-                "work_us": work_us,
+                "rounds": rounds,
             }
             mv.register_game(realm_id, "pholds:Phold", params=params)
+        if engine == "ray":
+            settle()
         begun = time.perf_counter()
         mv.advance_to(units * TICKS_PER_UNIT)
         elapsed_s = time.perf_counter() - begun
@@ -118,20 +160,28 @@ def main(arguments: list[str] | None = None) -> int:
     if options.units < 1 or any(share < 1 or LOGICAL_PROCESSES % share for share in shares):
         parser.error("--units must be 1 or more, and --processes divisors of 16")
     rows = []
+    per_us, cores = rounds_per_us(), [speed_of_cores()]
     for work_us in map(int, options.work_us.split(",")):
-        rows.append(measure(1, options.units, work_us, engine="local"))
+        rounds = round(work_us * per_us)
+        rows.append(measure(1, options.units, work_us, engine="local", rounds=rounds))
         for share in shares:
-            rows.append(measure(share, options.units, work_us))
+            rows.append(measure(share, options.units, work_us, rounds=rounds))
             print(f"{share} processes, {work_us} µs: {rows[-1]['elapsed_s']:.1f} s", file=sys.stderr)
+    cores.append(speed_of_cores())
     found = machine(["ray", "pyzmq", "numpy"])
     print(in_words(found))
     _table(rows)
+    print(
+        f"plain processes, one a core, do the work {cores[0]:.2f} × (before) and {cores[1]:.2f} × (after) as fast as one"
+    )
     count, three_sigma = expected(options.units)
     agree = len({(row["events"], row["digest"]) for row in rows}) == 1
     within = abs(rows[0]["events"] - count) <= three_sigma
     print(f"theory: {count:,.0f} ± {three_sigma:,.0f} (3 σ): {'within' if within else 'OUTSIDE'}")
     print(f"counts and digests: {'all equal' if agree else 'DIFFERENT'}")
-    write_figures(options.json, {"machine": found, "expected": count, "three_sigma": three_sigma, "rows": rows})
+    write_figures(
+        options.json, {"machine": found, "expected": count, "three_sigma": three_sigma, "cores": cores, "rows": rows}
+    )
     return 0 if agree and within else 1
 
 

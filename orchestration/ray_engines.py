@@ -284,8 +284,8 @@ class RayEngine:
         """See `Engine`."""
         if self._ends_with_us:
             with contextlib.suppress(EngineError, RayError):
-                self.clock.stop.options(concurrency_group="signs").remote()
-                ray.wait([self.clock.close.remote()], timeout=CLOSE_TIMEOUT_S)
+                self.clock.ask.options(concurrency_group=GROUPS["stop"]).remote("stop")
+                ray.wait([self.clock.ask.remote("close")], timeout=CLOSE_TIMEOUT_S)
             with contextlib.suppress(RayError):
                 ray.kill(self.clock)  # and with it the hosts, which it owns, hung ones too
                 self._see_it_end()

@@ -11,6 +11,7 @@ from benchmarks.peers.alone import alone
 from benchmarks.peers.apart import CannotRunError, Job, Peer
 from benchmarks.peers.rings import Laps
 from benchmarks.peers.rows import Row
+from benchmarks.settling import settle
 from orchestration.multiverse import Multiverse
 
 LOCAL = "local engine"
@@ -44,6 +45,7 @@ def _run(mv: Multiverse, job: Job) -> Laps:
         params = {"successor": ids[(member + 1) % len(ids)], "predecessor": ids[member - 1]}
         mv.register_game(realm_id, "rings:Ring", params=params)
     warm = mv.run(job.warmup)
+    settle()
     begun = time.perf_counter_ns()
     metrics = mv.run(job.control_ticks)
     whole_us = (time.perf_counter_ns() - begun) / job.control_ticks / 1e3

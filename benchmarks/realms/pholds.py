@@ -27,8 +27,14 @@ MEAN_DELAY = 9 * UNIT // 10
 REMOTE_OF_TEN = 1
 WORDS_PER_DRAW = 96
 """Random words set aside for one event. Von Neumann's method takes four on average; this many do not suffice once in 10¹⁵."""
-HASHES_PER_100_US = 105
-"""Rounds of SHA-256 over a kilobyte that take about 100 µs; what is measured is told by the benchmark."""
+
+
+def toil(rounds: int) -> int:
+    """Work: so many steps of Lehmer's generator, in plain Python, which two cores do twice as fast as one."""
+    value = 1
+    for _ in range(rounds):
+        value = value * 48_271 % 2_147_483_647
+    return value
 
 
 class Process:
@@ -95,17 +101,17 @@ class Phold(Realm):
         total: how many there are in all.
         realms: ids of all realms, each with as many.
         events: how many each logical process begins with.
-        work_us: about how long the handling of an event takes.
+        rounds: of work for each event; see `toil`.
     """
 
     kind = "phold"
     emits = frozenset({"hold"})
 
     def __init__(
-        self, birth: Birth, *, first: int, processes: int, total: int, realms: list[str], events: int, work_us: int
+        self, birth: Birth, *, first: int, processes: int, total: int, realms: list[str], events: int, rounds: int
     ) -> None:
         super().__init__(birth)
-        self._total, self._realms, self._rounds = total, realms, HASHES_PER_100_US * work_us // 100
+        self._total, self._realms, self._rounds = total, realms, rounds
         self._held = {number: Process(number, birth.seed) for number in range(first, first + processes)}
         for process in self._held.values():
             process.begin(events)
@@ -127,8 +133,7 @@ class Phold(Realm):
     def _handle(self, turn: Turn, process: Process, event: tuple[int, int, int]) -> None:
         process.handled += 1
         process.digest = sha256(process.digest + encode(list(event))).digest()
-        for _ in range(self._rounds):
-            sha256(_KILOBYTE).digest()
+        toil(self._rounds)
         delay, remote, whither = process.delay()
         at, number = event[0] + delay, process.sent
         process.sent += 1
@@ -167,6 +172,3 @@ class Phold(Realm):
     def measures(self) -> dict[str, float]:
         """See `Member`."""
         return {"handled": sum(one.handled for one in self._held.values())}
-
-
-_KILOBYTE = bytes(1024)

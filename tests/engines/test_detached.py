@@ -388,8 +388,8 @@ def test_a_member_that_cannot_be_made_is_named_too(tmp_path):
 def test_a_clock_that_lives_its_history_again_says_so():
     with Multiverse(1, engine="ray", realm_paths=[REALMS]) as mv:
         mv.register_game("slow", RING, params={"sleep_s": 0.01})  # far less work than a keyframe is written for
-        mv.run(6)
+        mv.run(15)
         mv.command("slow", "set_luck", {"luck": 1})
         os.kill(mv.about.process_id, signal.SIGKILL)
-        assert told(mv, "living its history again", PATIENCE_S).endswith("of 6")
-        assert mv.run(1)[-1].control_tick_id == 7
+        assert told(mv, "living its history again", PATIENCE_S).endswith("of 15")
+        assert mv.run(1)[-1].control_tick_id == 16

@@ -15,6 +15,8 @@ from .runs import CalmRun, StormyRun
 from .watching import WatchedSeat
 from .worlds import CONTROL_TICKS, SEEDS_PER_WORLD, world_of
 
+pytestmark = pytest.mark.xdist_group("storms")  # in one process, where a seed that was lived is known
+
 BATCH_SEEDS = SEEDS_PER_WORLD
 """A batch shares its world, and so the calm run."""
 

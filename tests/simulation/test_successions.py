@@ -12,6 +12,8 @@ from .succession_comparisons import check_succession
 from .successions import StormySuccession
 from .worlds import CONTROL_TICKS, SEEDS_PER_WORLD
 
+pytestmark = pytest.mark.xdist_group("successions")  # in one process, where a seed that was lived is known
+
 
 @lru_cache(maxsize=DEFAULT_CLOCK_SEEDS)
 def struck(seed: int) -> frozenset[Point]:
