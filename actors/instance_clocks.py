@@ -49,6 +49,30 @@ class InstanceClock(TreeClock):
         """
         self._audited(Asked(caller, caller.verb, subject), lambda: None)
 
+    def first_reply(self, command_id: str, caller: Caller, of_instance: bool) -> Reply | None:
+        """What a command came to that was carried out under this name, also if whoever it was asked of is gone.
+
+        Args:
+            command_id: the caller's name for it.
+            caller: who asks again, and for what.
+            of_instance: whether it took a role for the instance that it was asked of, if it was asked of one.
+
+        Returns:
+            The reply; None if nothing was carried out under this name.
+
+        Raises:
+            PermissionRefusedError: no role allows it.
+        """
+
+        def reply() -> Reply | None:
+            known = self._sequencer.replies.get(command_id)
+            if known is None:
+                return None
+            who = caller._replace(scope=(known.instance if of_instance else "") or caller.scope)
+            return self._heeded(Asked(who, who.verb, known.instance, command_id), lambda: known)
+
+        return self._at_boundary(reply)
+
     def run_for(self, control_tick: int, caller: Caller) -> Ran:
         """`advance_to`, as fast as it can, for somebody who needs permission; the audit log tells where he let time go on.
 
