@@ -138,8 +138,15 @@ class InstanceClock(TreeClock):
             now, chronicle = self._sequencer.boundary, self._chronicle
             until = PastChronicle(self._vault(), chronicle.name, now.control_tick, chronicle.branch, now.position)
             entangled = lived.crossed(until, fork)
-        command = RevertDomain(fork, control_tick, then, entangled)
-        return self._carry_out(command, asked.command_id, asked.principal)
+        return self._go_back(RevertDomain(fork, control_tick, then, entangled), asked)
+
+    def _go_back(self, command: RevertDomain, asked: Asked) -> Reply:
+        """Lets members become what they were, and writes that down at once: what they take back was there until now."""
+        reply = self._carry_out(command, asked.command_id, asked.principal)
+        if not reply.error_code and self._chronicle.remembers:
+            self._written(self._seal())
+            self._write_keyframe()
+        return reply
 
     # ----------------------------------------------------------------------------------------------------- as one
 
@@ -237,8 +244,7 @@ class InstanceClock(TreeClock):
                 f"control tick {cut.control_tick} now, {ticks}. Use force to let it go back nevertheless."
             )
         members = {member_id: RevertedMember(*one) for member_id, one in states.items()}
-        command = RevertDomain(fork, control_tick, members, keeps_mail=bool(digest))
-        return self._carry_out(command, asked.command_id, asked.principal)
+        return self._go_back(RevertDomain(fork, control_tick, members, keeps_mail=bool(digest)), asked)
 
     def _cut(self, fork: int) -> Cut:
         self._check_whole()

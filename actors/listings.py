@@ -12,10 +12,11 @@ from actors.core.kernel.keeping import KeptTable
 from actors.core.kernel.logs import RITUALS, Logged
 from actors.core.kernel.messages import Checkpoint
 from actors.core.kernel.states import Records, decode_state
-from actors.core.kernel.tables import instances_in
+from actors.core.kernel.tables import forks_in, instances_in
 from actors.core.platforms.society_rows import agent_rows, ritual_rows
 from actors.core.players.players import listed, restored
 from actors.ritual_logs import NOTHING_LOGGED, RitualLog, Rows, in_json
+from actors.vaults.checks import NUMBER_MAX
 from actors.vaults.records import Listing
 
 
@@ -78,6 +79,16 @@ class Lister:
         """
         return [*self._of_players(control_tick, members), *self._of_instances(control_tick, tables, members)]
 
+    def log_at(self, control_tick: int, tables: bytes, members: Mapping[str, KeptTable]) -> Listing:
+        """The log of rituals as far as it is remembered at a boundary; of instances that are no more, all of it is before.
+
+        Raises:
+            ProtocolError: the clock's tables cannot be read.
+        """
+        (log,) = (one for one in self._of_instances(control_tick, tables, members) if one.since is not None)
+        ended = {instance_id(number): NUMBER_MAX for number in range(1, forks_in(tables) + 1)}
+        return msgspec.structs.replace(log, since=ended | dict(log.since or {}))
+
     def _of_players(self, control_tick: int, members: Mapping[str, KeptTable]) -> list[Listing]:
         kept = members.get(PLAYERS)
         if kept is None or kept.checkpoint is None:
@@ -108,6 +119,7 @@ class Lister:
         self._societies = societies
         for name in self._logs.keys() - societies.keys():  # those that have ended meanwhile
             rituals.update(self._logs[name].rows())
+            since[name] = self._logs[name].said[0].number
         agents = {key: row for one in societies.values() for key, row in one.agents.items()}
         return [Listing("agents", control_tick, agents), Listing("rituals", control_tick, rituals, since)]
 

@@ -75,14 +75,14 @@ class RitualLog:
         Returns:
             The rows, and the number from which on they are all that there are.
         """
-        numbers: list[Any] = [row["number"] for row in remembered.values()]
-        since = min(numbers, default=0)
+        numbers: dict[Key, Any] = {key: row["number"] for key, row in remembered.items()}
+        first = min(numbers.values(), default=0)
+        rows = {one.key: one.row for one in self.said if one.grant <= lived and one.number < first}
         later = [one for one in self.said if one.grant > lived]
-        if later:
-            since = min(since, later[0].number)
-            remembered = {key: row for key, row in remembered.items() if int(str(row["number"])) < later[0].number}
-        forgotten = {one.key: one.row for one in self.said if one.grant <= lived and one.number < since}
-        return {**forgotten, **remembered, **{one.key: one.row for one in later}}, since
+        end = later[0].number if later else None
+        rows |= {key: row for key, row in remembered.items() if end is None or numbers[key] < end}
+        rows |= {one.key: one.row for one in later}
+        return rows, min([first, *(one.number for one in self.said)])
 
     def forget(self, lived: int | None) -> None:
         """Lets go of what is written down, but for what the checkpoint beside it does not know; None if there is none."""

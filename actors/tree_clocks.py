@@ -192,7 +192,7 @@ class TreeClock(MasterClock):
             snapshot=snapshot,
         )
         before = chronicle.path
-        made = self._insisted(lambda: chronicle.leave(left, asked))
+        made = self._insisted(lambda: chronicle.leave(left, standing, asked))
         self._become(standing, before)
         self._note_ledger()
         return made

@@ -23,6 +23,7 @@ SELECT number, ritual_id, record FROM vault_ritual_logs
 WHERE multiverse = 'home' AND branch = :branch AND instance_id = :instance ORDER BY number
 """
 Log = list[tuple[int, str, Any]]
+CALLING = {"kind": "inject_ritual", "ritual": "calling", "agent": "arty"}
 
 
 def opened(vault: str, **settings: Any) -> Multiverse:
@@ -155,6 +156,68 @@ def test_of_an_instance_that_ends_between_two_keyframes_nothing_is_missing(
         mv.run(TICKS)
         mv.destroy_instance("alpha")
     assert log_in(vault) == truth
+
+
+# ------------------------------------------------------------------------------------------------------------- branches
+
+
+def until(log: Log, control_tick: int) -> Log:
+    return [row for row in log if row[2]["ended_at"] <= 10 * control_tick]
+
+
+def test_a_branch_has_the_whole_of_its_own_history(vault: str, keyframes: str, truth: Log) -> None:
+    with opened(vault) as mv:
+        for name in ("alpha", "beta"):
+            mv.create_instance(name)
+        mv.run(200)
+        mv.destroy_instance("beta")
+        mv.run(200)
+        mv.create_instance("gamma")
+        mv.run(200)
+        mv.revert(control_tick=300, name="again")
+        mv.create_instance("delta")  # it has the number that gamma had
+        mv.run(TICKS - 300)
+        mv.revert(control_tick=450, branch="again", name="once more")
+        mv.run(TICKS - 450)
+        mv.select("main")
+        mv.run(1)
+    gone = log_in(vault, instance="i2")
+    assert [number for number, *_ in gone] == list(range(len(gone))) and len(gone) > HISTORY_MAX
+    for branch in ("main", "again", "once more"):
+        assert until(log_in(vault, branch), TICKS) == truth
+        assert log_in(vault, branch, "i2") == gone
+    gamma, delta, same = (log_in(vault, branch, "i3") for branch in ("main", "again", "once more"))
+    assert gamma != delta == same and len(delta) > HISTORY_MAX
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_an_instance_took_back_is_there_for_who_goes_back_to_before(
+    vault: str, keyframes: str, truth: Log, dies: bool
+) -> None:
+    mv = opened(vault)
+    mv.create_instance("alpha")
+    mv.run(400)
+    lives = {400: until(truth, 400)}
+    for control_tick in (100, 150, 50):  # what it was in its first life, and on from there otherwise than before
+        mv.revert_instance("alpha", control_tick)
+        life = dict(enumerate(until(truth, control_tick)))
+        assert log_in(vault) == list(life.values())
+        mv.god_mode_command({"type": "PUPPET_MASTER_INTERVENTION", "instance": "alpha", "intervention": CALLING})
+        for _ in range(10):
+            mv.run(20)
+            life |= {row[0]: row for row in log_of(remembered(mv))}
+            lives[mv.boundary().control_tick] = list(life.values())
+    for control_tick in (400, 440, 600, 780, 800, 1_000):
+        branch = f"from {control_tick}"
+        mv.revert(control_tick=control_tick, branch="main", name=branch)
+        if dies:
+            mv = opened(vault)
+        mv.run(1)
+        mv.select("main")
+        log, lived = log_in(vault, branch), lives[control_tick]
+        assert log[: len(lived)] == lived
+        assert [number for number, *_ in log] == list(range(len(log)))
+    mv.close()
 
 
 def test_without_a_vault_nothing_is_kept() -> None:
