@@ -321,6 +321,15 @@ def test_of_an_instance_that_is_gone_only_whoever_may_ask_is_told(mv, origin):
     assert [one.name for one in mv.instances()] == ["beta"]
 
 
+def test_an_instance_goes_back_by_its_name_for_whoever_has_a_role_for_its_id(mv):
+    mv.grant_role("zeus", "god")
+    mv.grant_role("ann", "god", "alpha")
+    command = {"type": "TIMELINE_REVERT", "scope": "alpha", "control_tick": 11}
+    assert mv.god_mode_command(command, principal="ann").scope["local_ticks"]["runtime~1"] == 110
+    with pytest.raises(PermissionRefusedError):
+        mv.god_mode_command(command, principal="bob", origin="http")
+
+
 def test_a_merge_is_told_again_to_whoever_has_a_role_everywhere_only(mv):
     god(mv, "CLONE_INSTANCE", source="alpha", name="beta")
     mv.grant_role("zeus", "god")
