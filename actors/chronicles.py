@@ -16,6 +16,7 @@ from actors.core.kernel.ticking import TickRecord
 from actors.fingerprints import changes, fingerprint
 from actors.journal_rows import ORDERS, entries_in, row_of
 from actors.keyframes import KeyframeWriter, Standing, standing_of
+from actors.listings import Lister
 from actors.requests import Asked
 from actors.vaults.records import (
     DONE,
@@ -203,8 +204,13 @@ class Chronicle:
         self._writer.write_snapshots()
         return self._vault.snapshots(self._name)
 
-    def leave(self, branch: Branch, asked: Asked | None = None) -> Branch:
+    def leave(self, branch: Branch, standing: Standing, asked: Asked | None = None) -> Branch:
         """Lets this be the history of a new branch from here on; durable when it returns.
+
+        Args:
+            branch: the new branch, without its number.
+            standing: how everything stood where it begins.
+            asked: who asked for it.
 
         Raises:
             StaleEpochError: another clock has taken over; nothing was written.
@@ -214,6 +220,8 @@ class Chronicle:
             raise EngineError("what is written nowhere has no branches.")
         self.finish()
         audits = _told(asked, Boundary(branch.branch, *branch.instant))
+        log = Lister().log_at(branch.control_tick, standing.tables, standing.members)
+        self._vault.begin_log(self._name, self.epoch, branch, log)  # first: without its branch it is nobody's
         left = self._vault.leave(self._name, self.epoch, branch, fingerprint(), audits)
         self._follow(left.branch)
         self._written = left.position

@@ -62,6 +62,8 @@ from actors.requests import Principal, asked_by, check_command_id
 from actors.schedules import Lateness, Schedule
 from actors.vaults.records import DONE
 
+LOGGED_MAX = 10_000
+"""Rows of members' logs that wait for a keyframe, some 5 MB; when there are more, the clock writes one and waits for it."""
 METRICS_KEPT_MAX = 100_000
 """Of one run, for whoever waits for its end."""
 DESCRIBE_INTERVAL_S = 0.02
@@ -121,7 +123,7 @@ class MasterClock(CommandRounds):
             if self._open_chronicle is not None:
                 self._taking_up = "opening its vault"
                 self._chronicle = self._open_chronicle()
-                self._sequencer = Sequencer(self._chronicle.settings, self._chronicle.epoch)
+                self._sequencer = self._new_sequencer()
                 self._marks = Marks(self._chronicle, self._insist)
             self._ordered = self._chronicle.standing_order()
             if self._chronicle.resumes:
@@ -146,6 +148,11 @@ class MasterClock(CommandRounds):
             self._fleet.close()
         elif self._lane.hosts_may_die:
             threading.Thread(target=self._tend, name="soulfra-tend", daemon=True).start()
+
+    def _new_sequencer(self) -> Sequencer:
+        sequencer = Sequencer(self._chronicle.settings, self._chronicle.epoch)
+        sequencer.keeps_log = self._chronicle.remembers
+        return sequencer
 
     # -------------------------------------------------------------------------------------------------- commands
 
@@ -242,7 +249,7 @@ class MasterClock(CommandRounds):
             self._chronicle.finish()
 
     def _standing(self) -> Standing:
-        return Standing(tables_of(self._sequencer), self._fleet.tables())
+        return Standing(tables_of(self._sequencer), self._fleet.tables(), self._sequencer.take_logged())
 
     def _resume(self) -> None:
         """Takes up where the clock before this one stood: the last keyframe, then everything since once more."""
@@ -448,6 +455,8 @@ class MasterClock(CommandRounds):
             raise lost
         if keyframe and self._fleet.is_refreshed():
             self._chronicle.write_keyframe(self._sequencer.boundary, self._standing)
+        elif len(self._sequencer.logged) >= LOGGED_MAX:
+            self._write_keyframe()
         if time.monotonic() - self._described_at >= DESCRIBE_INTERVAL_S:
             self._state = self._describe()
         return metrics

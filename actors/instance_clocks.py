@@ -49,6 +49,30 @@ class InstanceClock(TreeClock):
         """
         self._audited(Asked(caller, caller.verb, subject), lambda: None)
 
+    def first_reply(self, command_id: str, caller: Caller, of_instance: bool) -> Reply | None:
+        """What a command came to that was carried out under this name, also if whoever it was asked of is gone.
+
+        Args:
+            command_id: the caller's name for it.
+            caller: who asks again, and for what.
+            of_instance: whether it took a role for the instance that it was asked of, if it was asked of one.
+
+        Returns:
+            The reply; None if nothing was carried out under this name.
+
+        Raises:
+            PermissionRefusedError: no role allows it.
+        """
+
+        def reply() -> Reply | None:
+            known = self._sequencer.replies.get(command_id)
+            if known is None:
+                return None
+            who = caller._replace(scope=(known.instance if of_instance else "") or caller.scope)
+            return self._heeded(Asked(who, who.verb, known.instance, command_id), lambda: known)
+
+        return self._at_boundary(reply)
+
     def run_for(self, control_tick: int, caller: Caller) -> Ran:
         """`advance_to`, as fast as it can, for somebody who needs permission; the audit log tells where he let time go on.
 
@@ -114,8 +138,15 @@ class InstanceClock(TreeClock):
             now, chronicle = self._sequencer.boundary, self._chronicle
             until = PastChronicle(self._vault(), chronicle.name, now.control_tick, chronicle.branch, now.position)
             entangled = lived.crossed(until, fork)
-        command = RevertDomain(fork, control_tick, then, entangled)
-        return self._carry_out(command, asked.command_id, asked.principal)
+        return self._go_back(RevertDomain(fork, control_tick, then, entangled), asked)
+
+    def _go_back(self, command: RevertDomain, asked: Asked) -> Reply:
+        """Lets members become what they were, and writes that down at once: what they take back was there until now."""
+        reply = self._carry_out(command, asked.command_id, asked.principal)
+        if not reply.error_code and self._chronicle.remembers:
+            self._written(self._seal())
+            self._write_keyframe()
+        return reply
 
     # ----------------------------------------------------------------------------------------------------- as one
 
@@ -213,8 +244,7 @@ class InstanceClock(TreeClock):
                 f"control tick {cut.control_tick} now, {ticks}. Use force to let it go back nevertheless."
             )
         members = {member_id: RevertedMember(*one) for member_id, one in states.items()}
-        command = RevertDomain(fork, control_tick, members, keeps_mail=bool(digest))
-        return self._carry_out(command, asked.command_id, asked.principal)
+        return self._go_back(RevertDomain(fork, control_tick, members, keeps_mail=bool(digest)), asked)
 
     def _cut(self, fork: int) -> Cut:
         self._check_whole()

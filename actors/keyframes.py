@@ -13,6 +13,7 @@ import msgspec
 from actors.core.kernel.commands import Boundary
 from actors.core.kernel.errors import SoulfraError
 from actors.core.kernel.keeping import KeptTable
+from actors.core.kernel.logs import Logged
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import borders_of
 from actors.core.kernel.ticking import TickRecord
@@ -36,10 +37,11 @@ _decode_kept = msgspec.msgpack.Decoder(KeptTable).decode
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A boundary written down: the clock's tables, and what is kept of every member."""
+    """A boundary written down: the clock's tables, what is kept of every member, and what members have logged on the way."""
 
     tables: bytes
     members: dict[str, KeptTable]
+    logged: list[Logged] = []
 
 
 class Lived:
@@ -138,6 +140,7 @@ class KeyframeWriter:
 
     def _save(self, boundary: Boundary, standing: Standing, owed: Owed, begun: float) -> None:
         try:
+            self._lister.take(standing.logged)  # before anything can fail: nobody else has it
             keyframe, borders = keyframe_of(boundary, standing)
             if self._vault is not None:
                 if owed.taken:
@@ -151,6 +154,7 @@ class KeyframeWriter:
                 self._vault.save_keyframe(
                     self._name, self._epoch, keyframe, borders, owed.lived, self._limits.keyframes_max, listings
                 )
+                self._lister.written()
             self.error = ""
         except SoulfraError as error:  # history is whole without it
             self.error, self._owed = error.message, owed
@@ -172,6 +176,7 @@ class KeyframeWriter:
     def forget(self) -> None:
         """Lets go of what has come together of a history that the clock does not live on; snapshots that came round stay."""
         self._lived, self._owed, self.balances = {}, Owed(), []
+        self._lister.forget()
 
     def finish(self) -> None:
         """Waits for the keyframe that is being written."""

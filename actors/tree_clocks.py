@@ -22,7 +22,6 @@ from actors.core.kernel.commands import (
 )
 from actors.core.kernel.domains import encoded_cut
 from actors.core.kernel.errors import CallerError, CommandRefusedError, SoulfraError, told
-from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import BRANCH_CHARACTERS_MAX, is_branch_name
 from actors.core.kernel.tables import restore_tables
 from actors.headless import Headless
@@ -193,7 +192,7 @@ class TreeClock(MasterClock):
             snapshot=snapshot,
         )
         before = chronicle.path
-        made = self._insisted(lambda: chronicle.leave(left, asked))
+        made = self._insisted(lambda: chronicle.leave(left, standing, asked))
         self._become(standing, before)
         self._note_ledger()
         return made
@@ -416,7 +415,7 @@ class TreeClock(MasterClock):
         """Lets everything stand as it stood: it is decided and durable, so whatever fails is the end of this clock."""
         before = self._sequencer
         try:
-            self._sequencer = Sequencer(self._chronicle.settings, self._chronicle.epoch)
+            self._sequencer = self._new_sequencer()
             restore_tables(self._sequencer, standing.tables)
             with self._busy(f"becoming what it was at control tick {self._sequencer.control_tick}"):
                 self._fleet.adopt(standing.members)

@@ -18,7 +18,7 @@ from actors.vaults.checks import DOCUMENT_BYTES_MAX, checked_bytes, checked_name
 from actors.vaults.chunks import Chunks, Packed, cut, digests_in
 from actors.vaults.fences import Fence
 from actors.vaults.listings import Listings
-from actors.vaults.records import Chains, Instant, Keyframe, LatestKeyframe, Listing
+from actors.vaults.records import Branch, Chains, Instant, Keyframe, LatestKeyframe, Listing
 from actors.vaults.stores import Cursor, Store, updating
 from actors.vaults.tables import chains, documents, fences, keyframes, seals
 from actors.vaults.thinning import too_many
@@ -122,11 +122,21 @@ class Keyframes:
                 row = {**of, "domain": domain, "first_tick": one.first_tick, "chains": one.chains}
                 cursor.execute(self._insert_chains, row)
             for listing in listings:
-                self._listings.write(cursor, name, keyframe.branch, listing)
+                self._listings.write(cursor, name, keyframe.branch, keyframe.instant, listing)
 
         self._store.write(write)
         self._chunks.added(packed)
         self._listings.written(name, keyframe.branch, listings)
+
+    def begin_log(self, name: str, epoch: int, branch: Branch, listing: Listing) -> None:
+        """Lets the log of a new branch begin; see `Vault.begin_log`."""
+
+        def write(cursor: Cursor) -> None:
+            self._fence.hold(cursor, name, epoch)
+            self._listings.begin(cursor, name, branch, listing)
+
+        self._store.write(write)
+        self._listings.written(name, branch.branch, [listing])
 
     def _prepared(
         self, name: str, keyframe: Keyframe, borders: Mapping[str, Sequence[int]]

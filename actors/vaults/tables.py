@@ -5,10 +5,10 @@ No foreign keys: checking one locks the row it points to, and a keyframe being w
 
 from sqlalchemy import REAL, BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """1: journal and keyframes. 2: marks. 3: chunks, digest chains, branches, snapshots, fingerprints, seals.
 4: ledger, players, audit; strides; chains of domains; an index of snapshots. 5: signed heads of the audit log;
-agents, rituals, unified snapshots."""
+agents, rituals, unified snapshots. 6: rituals that were taken back."""
 
 metadata = MetaData()
 Whole = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits; its strict tables know no BIGINT
@@ -248,24 +248,33 @@ agents = _table(
 """The agents of every instance as they were after `local_tick` of its time, when the newest keyframe was written;
 `personality` and `record`, which is all of one, in JSON. Source: seed 001, "Database Schemas"."""
 
-ritual_logs = _table(
-    "vault_ritual_logs",
-    _key("multiverse", Text),
-    _key("branch", Text),
-    _key("instance_id", Text),
-    _key("ritual_id", Text),
-    _column("instance", Text),
-    _column("number", Whole),
-    _column("kind", Text),
-    _column("agent_id", Text),
-    _column("outcome", Text),
-    _column("began_at", Whole),
-    _column("ended_at", Whole),
-    _column("record", Text),
-    clustered=True,
-)
-"""The rituals that have ended, by `number` in the order in which they did. What an instance remembered when a keyframe was
-written stays here when it has forgotten it, and when there is no such instance any more."""
+
+def _ritual_table(name: str, *more_keys: Column[object]) -> Table:
+    return _table(
+        name,
+        _key("multiverse", Text),
+        _key("branch", Text),
+        _key("instance_id", Text),
+        _key("ritual_id", Text),
+        *more_keys,
+        _column("instance", Text),
+        _column("number", Whole),
+        _column("kind", Text),
+        _column("agent_id", Text),
+        _column("outcome", Text),
+        _column("began_at", Whole),
+        _column("ended_at", Whole),
+        _column("record", Text),
+        clustered=True,
+    )
+
+
+ritual_logs = _ritual_table("vault_ritual_logs")
+"""The rituals that have ended, all of them, by `number` in the order in which they did; also of instances that are no more."""
+
+rituals_taken_back = _ritual_table("vault_rituals_taken_back", _key("control_tick", Whole), _key("position", Whole))
+"""What was in that log until a boundary, and then had never been, for its instance's time had gone back. Whoever goes back to
+before that boundary finds it here."""
 
 Index(
     "vault_ritual_logs_in_order", *(ritual_logs.c[name] for name in ("multiverse", "branch", "instance_id", "number"))
@@ -302,11 +311,23 @@ listed = _table(
 
 LISTINGS: dict[str, Table] = {"players": players, "agents": agents, "rituals": ritual_logs}
 """Tables of members' states, written with each keyframe where something has changed."""
+TAKEN_BACK: dict[str, Table] = {"rituals": rituals_taken_back}
+"""Of those which are logs, where what was taken back goes."""
 
 PARTS: dict[str, tuple[Table, ...]] = {
     "journal": (
         *(multiverses, journal, marks, branches, heads, snapshots, counters, fingerprints, ledger),
         *(audit, signed_heads, unified_snapshots),
     ),
-    "keyframes": (fences, keyframes, documents, chunks, chains, seals, listed, *LISTINGS.values()),
+    "keyframes": (
+        fences,
+        keyframes,
+        documents,
+        chunks,
+        chains,
+        seals,
+        listed,
+        *LISTINGS.values(),
+        *TAKEN_BACK.values(),
+    ),
 }

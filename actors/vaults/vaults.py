@@ -238,6 +238,23 @@ class Vault:
         """
         self._keyframes.save(name, epoch, keyframe, borders, lived, kept_max, listings)
 
+    def begin_log(self, name: str, epoch: int, branch: Branch, listing: Listing) -> None:
+        """Lets a log of a branch that is to be left for begin with all that its parent's has of what they share.
+
+        The branch need not be there yet; what was there of another one of its name goes.
+
+        Args:
+            name: the multiverse.
+            epoch: the writer's.
+            branch: the new branch.
+            listing: the log as it is remembered where the branch begins; whoever is not named in its `since` has nothing.
+
+        Raises:
+            StaleEpochError: another epoch is current; nothing was written.
+            VaultError: the vault cannot be written; nothing was.
+        """
+        self._keyframes.begin_log(name, epoch, branch, listing)
+
     def seal(self, name: str, epoch: int, keyframe: Keyframe, borders: Mapping[str, Sequence[int]]) -> None:
         """Writes a keyframe that stays, beside the others; a second time is no change.
 

@@ -15,6 +15,7 @@ from actors.core.kernel.errors import (
     GovernorDeniedError,
     PermissionRefusedError,
     SoulfraError,
+    UnknownInstanceError,
     UnknownMemberError,
 )
 from actors.core.kernel.instances import PLATFORM_ROLES
@@ -234,6 +235,113 @@ def test_a_key_brings_the_first_result_back(mv, command):
     before = (mv.digest(), mv.boundary())
     assert mv.god_mode_command({**command, "idempotency_key": "once"}) == first
     assert (mv.digest(), mv.boundary()) == before
+
+
+GIVEN_AGAIN = [
+    {"type": "REALITY_FORK", "source": "alpha", "count": 2},
+    {"type": "REALITY_FORK", "source": "alpha", "control_tick": 5},
+    {"type": "CLONE_INSTANCE", "source": "alpha", "modifications": {"runtime.agents.arty.mood": 0.5}},
+    {"type": "MERGE_INSTANCES", "ids": ["alpha", "beta"], "strategy": "ours"},
+    {"type": "AGENT_POSSESSION", "instance": "alpha", "agent": "arty"},
+    {"type": "AGENT_POSSESSION", "instance": "alpha", "agent": "arty", "step": "break"},
+    {"type": "TIMELINE_REVERT", "scope": "alpha", "control_tick": 11},
+    {"type": "FREEZE_TIME", "scope": ["alpha"]},
+    {"type": "UNFREEZE_TIME", "scope": ["alpha", "beta"]},
+    {"type": "CROSS_INSTANCE_COMMUNICATION", "ids": ["alpha", "beta"]},
+    {"type": "PUPPET_MASTER_INTERVENTION", "instance": "alpha", "intervention": {"kind": "spawn_agent"}},
+    {
+        "type": "PUPPET_MASTER_INTERVENTION",
+        "instance": "alpha",
+        "intervention": {"kind": "emergency_override", "platform": "all", "reason": "enough"},
+    },
+]
+
+
+def outcome_of(mv, command):
+    """The result of a command under a key, or what refused it."""
+    try:
+        return mv.god_mode_command({**command, "idempotency_key": "once"})
+    except CallerError as error:
+        return error.code, error.message
+
+
+@pytest.mark.parametrize("command", GIVEN_AGAIN)
+def test_a_key_brings_the_first_result_back_when_the_instance_is_gone(tmp_path, command):
+    def opened():
+        return Multiverse(1, engine="local", name="m", vault=tmp_path / "m.sqlite", principal="zeus")
+
+    with opened() as mv:
+        mv.create_instance("alpha")
+        mv.run(12)
+        god(mv, "CLONE_INSTANCE", source="alpha", name="beta")
+        first = outcome_of(mv, command)
+        mv.destroy_instance("alpha")
+        mv.run(1)
+        before = mv.digest(), mv.boundary()
+        assert outcome_of(mv, command) == first
+        mv.create_instance("alpha")  # another one, of which nothing was asked
+        assert outcome_of(mv, command) == first
+        assert mv.boundary().position == before[1].position + 1
+    with opened() as mv:
+        assert outcome_of(mv, command) == first
+
+
+def test_a_refusal_comes_back_when_the_instance_is_gone(mv):
+    command = {"type": "AGENT_POSSESSION", "instance": "alpha", "step": "release", "lease_id": "none"}
+    first = outcome_of(mv, command)
+    assert first[0] == "command_refused"
+    mv.destroy_instance("alpha")
+    assert outcome_of(mv, command) == first
+
+
+@pytest.mark.parametrize("origin", ["local", "http"])
+def test_of_an_instance_that_is_gone_only_whoever_may_ask_is_told(mv, origin):
+    def given(principal, **more):
+        return mv.god_mode_command({**command, "idempotency_key": "once", **more}, principal=principal, origin=origin)
+
+    command = {"type": "CLONE_INSTANCE", "source": "alpha", "name": "beta"}
+    mv.grant_role("zeus", "god")
+    mv.grant_role("ann", "god", "alpha")
+    first = given("ann")
+    mv.destroy_instance("alpha")
+    assert given("ann") == first
+    mv.revoke_all_roles("ann")
+    mv.grant_role("ann", "god", "beta")
+    with pytest.raises(PermissionRefusedError):
+        given("ann")
+    with pytest.raises(PermissionRefusedError if origin == "http" else UnknownInstanceError):  # a key is its giver's
+        given("bob")
+    mv.grant_role("ann", "god")
+    assert given("ann") == first
+    for more in ({"name": "gamma"}, {"source": "beta"}):
+        with pytest.raises(CallerError):
+            given("ann", **more)
+    with pytest.raises(UnknownInstanceError):
+        given("zeus")
+    assert [one.name for one in mv.instances()] == ["beta"]
+
+
+def test_an_instance_goes_back_by_its_name_for_whoever_has_a_role_for_its_id(mv):
+    mv.grant_role("zeus", "god")
+    mv.grant_role("ann", "god", "alpha")
+    command = {"type": "TIMELINE_REVERT", "scope": "alpha", "control_tick": 11}
+    assert mv.god_mode_command(command, principal="ann").scope["local_ticks"]["runtime~1"] == 110
+    with pytest.raises(PermissionRefusedError):
+        mv.god_mode_command(command, principal="bob", origin="http")
+
+
+def test_a_merge_is_told_again_to_whoever_has_a_role_everywhere_only(mv):
+    god(mv, "CLONE_INSTANCE", source="alpha", name="beta")
+    mv.grant_role("zeus", "god")
+    mv.grant_role("ann", "god")
+    command = {"type": "MERGE_INSTANCES", "ids": ["alpha", "beta"], "strategy": "ours", "idempotency_key": "once"}
+    first = mv.god_mode_command(command, principal="ann")
+    mv.destroy_instance("alpha")
+    assert mv.god_mode_command(command, principal="ann") == first
+    mv.revoke_all_roles("ann")
+    mv.grant_role("ann", "god", "i1")
+    with pytest.raises(PermissionRefusedError):
+        mv.god_mode_command(command, principal="ann")
 
 
 def test_every_command_is_audited_by_its_name_refused_or_not(mv, tmp_path):

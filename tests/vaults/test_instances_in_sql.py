@@ -12,7 +12,7 @@ from journaling import ROOT, answers, keyframes_url
 from actors.core.kernel.states import Records, State
 from actors.core.platforms.rituals import HISTORY_MAX
 from actors.core.platforms.society_rows import agent_rows, ritual_rows
-from actors.vaults.records import Keyframe, Listing
+from actors.vaults.records import Branch, Keyframe, Listing
 from actors.vaults.vaults import Vault
 from orchestration import Multiverse
 
@@ -193,6 +193,28 @@ def test_a_log_is_taken_up_by_whoever_knows_nothing_of_it(url: str, opening: Cal
     write(vault, 1, {"i1": 1}, i1={1: "a", 2: "b", 3: "c", 4: "d"})
     write(opening(), 2, {"i1": 3}, i1={3: "C"})
     assert shown(url) == [("i1", 1, "a"), ("i1", 2, "b"), ("i1", 3, "C")]
+
+
+def test_a_new_branch_begins_with_what_its_parent_had_there(url: str, opening: Callable[[], Vault]) -> None:
+    vault = opening()
+    vault.begin_epoch("m", b"")
+    write(vault, 4, {"i1": 0, "i2": 0, "i4": 0}, i1={0: "a", 1: "b", 2: "c", 3: "d"}, i2={0: "x", 1: "y"}, i4={0: "z"})
+    write(vault, 6, {"i1": 1}, i1={1: "B", 2: "c"})  # i1 has gone back and lived on, the others are gone
+    write(vault, 8, {"i1": 0}, i1={0: "A"})
+    at = {3: "abcd", 4: "abcd", 5: "abcd", 6: "aBc", 7: "aBc", 8: "A"}
+    for tick, letters in at.items():
+        for opened in (vault, opening()):  # a second time it begins anew
+            since = {"i1": len(letters) - 1, "i2": 2**63 - 1}
+            listing = Listing("rituals", tick, log_of(i1={len(letters) - 1: letters[-1]}), since)
+            opened.begin_log("m", 1, Branch("b", "main", tick, 0), listing)
+        found = answers(keyframes_url(url), NUMBERS.replace("'main'", "'b'"))
+        assert found == [*(("i1", number, one) for number, one in enumerate(letters)), ("i2", 0, "x"), ("i2", 1, "y")]
+    write(vault, 9, {"i1": 0}, i1={0: "A"})
+    taken = "SELECT number, kind, control_tick FROM vault_rituals_taken_back ORDER BY control_tick, number"
+    assert answers(keyframes_url(url), taken) == [
+        *((1, "b", 6), (3, "d", 6)),
+        *((0, "a", 8), (1, "B", 8), (2, "c", 8)),
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------- other shapes

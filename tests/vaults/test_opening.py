@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import servers
 import zstandard
-from journaling import CHILD_S_MAX, ROOT, WAIT_S_MAX, Held, behind_its_back, child, keyframes_url, row, rows
+from journaling import CHILD_S_MAX, ROOT, WAIT_S_MAX, Held, answers, behind_its_back, child, keyframes_url, row, rows
 
 from actors.core.kernel.errors import (
     DamagedVaultError,
@@ -188,8 +188,8 @@ def test_a_vault_without_its_keyframes_is_whole(tmp_path: Path) -> None:
 
 def test_a_newer_vault_is_refused(url: str, vault: Vault) -> None:
     vault.close()
-    behind_its_back(url, "UPDATE vault_parts SET version = 6 WHERE part = 'journal'")
-    assert "has version 6 of the journal tables, and this program knows none above 5; use the newer program" in refused(
+    behind_its_back(url, "UPDATE vault_parts SET version = 7 WHERE part = 'journal'")
+    assert "has version 7 of the journal tables, and this program knows none above 6; use the newer program" in refused(
         url
     )
 
@@ -275,6 +275,27 @@ def test_a_vault_of_version_4_is_given_an_index(url: str, vault: Vault) -> None:
         with open_vault(url) as again:
             assert [one.snapshot for one in again.snapshots("m")] == ["mine"]
     behind_its_back(url, "DROP INDEX vault_snapshots_of_branch", changed=-1)  # it was there
+
+
+def test_a_log_of_version_5_is_kept_and_goes_on(url: str, vault: Vault) -> None:
+    def log(tick: int, *numbers: int) -> Listing:
+        row = {"instance": "", "kind": "a", "agent_id": "", "outcome": "", "began_at": 0, "ended_at": 0, "record": "{}"}
+        rows = {("i1", f"ritual_{number}"): {**row, "number": number} for number in numbers}
+        return Listing("rituals", tick, rows, {"i1": min(numbers)})
+
+    vault.begin_epoch("m", b"founding")
+    vault.save_keyframe("m", 1, Keyframe("main", 1, 0, {}), listings=[log(1, 0, 1)])
+    vault.close()
+    there, version = keyframes_url(url), "UPDATE vault_parts SET version = 5"
+    behind_its_back(there, "DROP TABLE vault_rituals_taken_back", changed=-1)
+    behind_its_back(there, version, changed=1 if url.startswith("sqlite") else 2)
+    for _ in range(2):
+        with open_vault(url) as again:
+            again.save_keyframe("m", 1, Keyframe("main", 2, 0, {}), listings=[log(2, 1, 2)])
+            again.save_keyframe("m", 1, Keyframe("main", 3, 0, {}), listings=[log(3, 1)])
+    numbers = "SELECT number FROM vault_ritual_logs ORDER BY number"
+    assert answers(there, numbers) == [(0,), (1,)]
+    assert answers(there, "SELECT number, control_tick FROM vault_rituals_taken_back") == [(2, 3)]
 
 
 def test_processes_may_make_a_vault_at_the_same_time(url: str) -> None:

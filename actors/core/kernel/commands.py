@@ -324,12 +324,21 @@ class Boundary(msgspec.Struct, frozen=True, order=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What a command came to, and the boundary at which it had."""
+    """What a command came to, and the boundary at which it had.
+
+    Attributes:
+        boundary: where.
+        payload: the result, encoded.
+        error_code: of the error that refused it; "" if none did.
+        error_message: of that error.
+        instance: the id of the instance it was asked of; "" if of none, or of several.
+    """
 
     boundary: Boundary
     payload: bytes = b"\xc0"
     error_code: str = ""
     error_message: str = ""
+    instance: str = ""
 
     def value(self) -> Plain:
         """The result.

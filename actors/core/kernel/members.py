@@ -19,6 +19,7 @@ from actors.core.kernel.addresses import checked_part
 from actors.core.kernel.codec import PAYLOAD_BYTES_MAX, Plain, encode
 from actors.core.kernel.errors import CallerError, MemberError
 from actors.core.kernel.events import DELIVER_AT_MAX, PATH_MEMBERS_MAX, Event, Trace, checked_carries
+from actors.core.kernel.logs import LogRow, check_room
 from actors.core.kernel.states import State
 from actors.core.kernel.streams import Streams
 
@@ -158,6 +159,7 @@ class Outbox(msgspec.Struct, frozen=True, array_like=True, gc=False):
         traces: steps of cascades within its ticks.
         cascades_cut: emissions beyond the cascade depth, cut off and counted.
         failure: its own exception; then the state is that of the previous boundary and the rest is as it was there.
+        log: what it tells of its past; see `logs.py`.
     """
 
     number: int
@@ -171,6 +173,7 @@ class Outbox(msgspec.Struct, frozen=True, array_like=True, gc=False):
     traces: tuple[Trace, ...] = ()
     cascades_cut: int = 0
     failure: Failure | None = None
+    log: tuple[LogRow, ...] = ()
 
 
 class Turn:
@@ -194,6 +197,8 @@ class Turn:
         "_emits",
         "_events",
         "_ledger",
+        "_log",
+        "_log_bytes",
         "_sequence",
         "_traces",
         "cascade_depth_max",
@@ -224,6 +229,7 @@ class Turn:
         self._ledger: dict[str, int] = {}
         self._traces: list[Trace] = []
         self._cascades_cut = 0
+        self._log: tuple[()] | list[LogRow] = ()  # few turns have one, and no other is to pay for it
         self._emits = contract.emits
 
     @property
@@ -236,9 +242,9 @@ class Turn:
         """Emissions beyond the cascade depth so far."""
         return self._cascades_cut
 
-    def books(self) -> tuple[int, dict[str, int], int, int]:
+    def books(self) -> tuple[int, dict[str, int], int, int, int]:
         """Differs from what it was if anything was said or entered since."""
-        return self._sequence, dict(self._ledger), len(self._traces), self._cascades_cut
+        return self._sequence, dict(self._ledger), len(self._traces), self._cascades_cut, len(self._log)
 
     def outbox(
         self,
@@ -261,6 +267,8 @@ class Turn:
             self._ledger,
             tuple(self._traces),
             self._cascades_cut,
+            None,
+            tuple(self._log) if self._log else (),
         )
 
     def send(
@@ -378,6 +386,23 @@ class Turn:
             raise MemberError(f"{self.member_id}: a step of a cascade is a Trace, not {record!r:.80}.")
         if len(self._traces) < TRACES_PER_GRANT_MAX:
             self._traces.append(record)
+
+    def log(self, log: str, entry_id: str, record: Mapping[str, Plain]) -> None:
+        """Tells of something that has happened, for people to look up after the member has forgotten it.
+
+        Args:
+            log: which log; see `logs.py`.
+            entry_id: of what it is about.
+            record: what there is to say of it.
+
+        Raises:
+            MemberError: not a map of plain data, or more than an outbox has room for.
+        """
+        row = LogRow(log, entry_id, payload(record, f"log {log}"))
+        if not self._log:
+            self._log, self._log_bytes = [], 0
+        self._log_bytes = check_room(self.member_id, self._log_bytes, row)
+        self._log.append(row)
 
     def cut_cascade(self) -> None:
         """Counts an emission beyond the cascade depth, which is not made."""

@@ -61,6 +61,7 @@ from actors.core.kernel.members import CAPTURED, NONE, Birth
 from actors.core.kernel.messages import Embodied
 from actors.core.kernel.modifications import BECOME
 from actors.core.kernel.settings import LOOKAHEAD_MAX
+from actors.core.kernel.subjects import instance_asked
 from actors.core.permissions.validators import PermissionValidator
 
 REPLIES_KEPT_MAX = 10_000
@@ -81,14 +82,14 @@ class Sequencer(Freezing):
         """
         if (known := self.replies.get(command_id)) is not None:
             return known
-        before = self.position
+        before, instance = self.position, instance_asked(self, command)
         self._command_id = command_id
         try:
             value = yield from self._apply(command)
         except SoulfraError as error:
-            reply = Reply(self.boundary, b"", error.code, error.message)
+            reply = Reply(self.boundary, b"", error.code, error.message, instance)
         else:
-            reply = Reply(self.boundary, encode(value))
+            reply = Reply(self.boundary, encode(value), instance=instance)
         if command_id and self.position != before:  # what was refused before it became history may be asked again
             self.replies[command_id] = reply
             while len(self.replies) > REPLIES_KEPT_MAX:

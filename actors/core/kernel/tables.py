@@ -79,6 +79,7 @@ class _InstanceTable(msgspec.Struct, frozen=True):
 class _InstanceTables(msgspec.Struct, frozen=True):
     """Of `Tables`, the instances; whatever else there is is passed over."""
 
+    forks: int = 0
     domains: dict[int, _InstanceTable] = {}
 
 
@@ -124,15 +125,27 @@ def instances_in(document: bytes) -> list[tuple[int, Instance, dict[str, str]]]:
     Raises:
         ProtocolError: the document is not one of ours.
     """
-    try:
-        domains = _decode_instances(document).domains
-    except ValueError as error:
-        raise ProtocolError(f"the clock's tables cannot be read: {error}.") from None
     return [
         (number, domain.instance, domain.members)
-        for number, domain in sorted(domains.items())
+        for number, domain in sorted(_instances(document).domains.items())
         if domain.instance is not None
     ]
+
+
+def forks_in(document: bytes) -> int:
+    """The highest number that a domain has had by then.
+
+    Raises:
+        ProtocolError: the document is not one of ours.
+    """
+    return _instances(document).forks
+
+
+def _instances(document: bytes) -> _InstanceTables:
+    try:
+        return _decode_instances(document)
+    except ValueError as error:
+        raise ProtocolError(f"the clock's tables cannot be read: {error}.") from None
 
 
 def restore_tables(sequencer: Sequencer, document: bytes) -> None:

@@ -19,6 +19,7 @@ from actors.core.kernel.effects import Exchange, Lost, Script
 from actors.core.kernel.errors import UnknownMemberError
 from actors.core.kernel.events import Event, order
 from actors.core.kernel.games import BOOTING, ERROR, HOME, RUNNING, Seated
+from actors.core.kernel.logs import Logged
 from actors.core.kernel.members import Command, Failure, Grant, Outbox
 from actors.core.kernel.postings import Post
 from actors.core.kernel.settings import LOOKAHEAD_MAX, Settings
@@ -113,6 +114,8 @@ class Ticking:
         self._identities_encoded = encode([])
         self.replies: dict[str, Reply] = {}
         self._lookahead_of, self._lookahead = (-1, -1), 1
+        self.keeps_log = False  # whether somebody comes for what members log
+        self.logged: list[Logged] = []
 
     # ------------------------------------------------------------------------------------------------ what stands
 
@@ -409,7 +412,20 @@ class Ticking:
             self.totals.ledger.update(outbox.ledger)
         for trace in outbox.traces:
             self.cascades_of(seated.domain).add(trace)
+        if outbox.log and self.keeps_log:
+            self._log(seated, outbox)
         return outbox
+
+    def _log(self, seated: Seated, outbox: Outbox) -> None:
+        """Keeps what a member of an instance logs, until somebody comes for it; others have no tables."""
+        instance = self.domains[seated.domain].instance if seated.domain else None
+        if instance is not None:
+            self.logged += [Logged(seated.domain, instance.name, seated.role, outbox.number, row) for row in outbox.log]
+
+    def take_logged(self) -> list[Logged]:
+        """What members have logged since somebody came for it last, in order."""
+        taken, self.logged = self.logged, []
+        return taken
 
     def _fail(self, member_id: str, seated: Seated, grant: Grant, failure: Failure) -> Failure:
         seated.state, seated.error = ERROR, failure

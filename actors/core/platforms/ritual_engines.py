@@ -170,7 +170,7 @@ def end(society: Society, ritual_id: str, outcome: str, reason: str, now: int) -
         ritual.kind, ritual.agent, ritual.proposer, outcome, ritual.flaws, ritual.began_at, now, reason, order  # type: ignore[arg-type]
     )  # fmt: skip
     society.history.push(ritual_id, record, lambda one: one.order)
-    society.traces.append(ritual_id)
+    society.traces.append((ritual_id, record))
     society.remember(ritual.agent, now, outcome, ritual.kind)
     for thread_id, thread in society.threads.items():
         if thread.ritual == ritual_id:

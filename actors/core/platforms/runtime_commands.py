@@ -13,6 +13,7 @@ from actors.core.kernel.addresses import checked_part
 from actors.core.kernel.codec import Plain
 from actors.core.kernel.errors import AddressError, CommandRefusedError, GovernorDeniedError, SettingsError
 from actors.core.kernel.instances import PROTOCOL, RUNTIME, SURFACE
+from actors.core.kernel.logs import RITUALS
 from actors.core.kernel.members import Birth, Turn
 from actors.core.kernel.streams import entity_number
 from actors.core.platforms import daemons, deeds, governors, messages, possessions, ritual_engines, whispers
@@ -53,9 +54,9 @@ class RuntimeCommands(Platform):
             echoes = echoes_of(society)
             society.count("echoes", len(echoes.echoes))
             self.say(turn, SURFACE, messages.ECHO, echoes)
-        for ritual_id in society.traces:
+        for ritual_id, ended in society.traces:
+            turn.log(RITUALS, ritual_id, msgspec.to_builtins(ended))
             if ritual_id in society.history:
-                ended = society.history[ritual_id]
                 trace = RitualTrace(ritual_id, ended.kind, ended.agent, ended.outcome)
                 self.say(turn, SURFACE, messages.RITUAL_TRACE, trace)
         for influence in society.influences:

@@ -56,7 +56,7 @@ class Society:
         self._vitals[NOW] = at_birth()
         self.spoken: dict[str, str] = {}
         self.requests: list[ValidationRequest] = []
-        self.traces: list[str] = []
+        self.traces: list[tuple[str, Ended]] = []
         self.influences: list[WeatherInfluence] = []
         self.contracts: list[Founded] = []
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from actors.core.kernel.codec import Plain
+from actors.core.kernel.codec import Plain, decode
 from actors.core.kernel.states import Records, State
 from actors.core.platforms.agents import Agent
 from actors.core.platforms.rituals import Ended
@@ -36,17 +36,26 @@ def agent_rows(state: State) -> dict[str, Row]:
 
 def ritual_rows(state: State) -> dict[str, Row]:
     """Every ended ritual that is remembered, by its id; `record` is all of one, `number` how many had ended before it."""
+    return {ritual_id: _ritual_row(ended) for ritual_id, ended in _parts(state, "history", Ended)}
+
+
+def ritual_row(ritual_id: str, record: bytes) -> tuple[str, Row] | None:
+    """The same of a ritual that was logged; None if that is in another shape."""
+    try:
+        return _without_nul(ritual_id), _ritual_row(msgspec.convert(decode(record), Ended))
+    except ValueError:
+        return None
+
+
+def _ritual_row(ended: Ended) -> Row:
     return {
-        ritual_id: {
-            "number": ended.order,
-            "kind": ended.kind,
-            "agent_id": _without_nul(ended.agent),
-            "outcome": ended.outcome,
-            "began_at": ended.began_at,
-            "ended_at": ended.ended_at,
-            "record": msgspec.to_builtins(ended),
-        }
-        for ritual_id, ended in _parts(state, "history", Ended)
+        "number": ended.order,
+        "kind": ended.kind,
+        "agent_id": _without_nul(ended.agent),
+        "outcome": ended.outcome,
+        "began_at": ended.began_at,
+        "ended_at": ended.ended_at,
+        "record": msgspec.to_builtins(ended),
     }
 
 
