@@ -18,6 +18,7 @@ from actors.journal_rows import ORDERS, entries_in, row_of
 from actors.keyframes import KeyframeWriter, Standing, standing_of
 from actors.listings import Lister
 from actors.requests import Asked
+from actors.vaults.openings import open_vault
 from actors.vaults.records import (
     DONE,
     EVERYTHING,
@@ -31,7 +32,7 @@ from actors.vaults.records import (
     Snapshot,
     path_of,
 )
-from actors.vaults.vaults import Vault, open_vault
+from actors.vaults.vaults import Vault
 
 NO_CHAINS = Chains(0, b"")
 

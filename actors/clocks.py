@@ -13,8 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from actors.chronicles import Chronicle, no_chronicle
 from actors.clock_messages import (
     AS_FAST_AS_IT_CAN,
@@ -29,12 +27,10 @@ from actors.clock_messages import (
     Pace,
     Status,
 )
-from actors.command_rounds import WAITING_SAYS_SO_AFTER_S, CommandRounds
+from actors.command_rounds import WAITING_SAYS_SO_AFTER_S
 from actors.core.kernel.addresses import PLAYERS
-from actors.core.kernel.cascades import Cascades
 from actors.core.kernel.codec import Plain
-from actors.core.kernel.commands import Boundary, ClockCommand, JournalEntry, Reply
-from actors.core.kernel.digests import NO_DIGEST
+from actors.core.kernel.commands import Boundary, ClockCommand, Reply
 from actors.core.kernel.errors import (
     CallerError,
     CommandRefusedError,
@@ -43,20 +39,18 @@ from actors.core.kernel.errors import (
     VaultError,
     told,
 )
-from actors.core.kernel.events import Trace
 from actors.core.kernel.fleets import RESTARTED, Fleet
-from actors.core.kernel.games import HOME, PAUSED, RUNNING, SYNCING
+from actors.core.kernel.games import PAUSED, RUNNING, SYNCING
 from actors.core.kernel.keeping import Recovery
 from actors.core.kernel.lanes import Lane
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.tables import tables_of
-from actors.core.kernel.ticking import TickRecord
 from actors.core.kernel.windows import control_ticks_script
 from actors.keyframes import Standing
-from actors.logbooks import Logbook, Row
 from actors.marks import Marks
-from actors.readings import audit_of, dead_letters_of, described, members_of
+from actors.readable_clocks import ReadableClock
+from actors.readings import described
 from actors.replays import REGISTRY, Replay
 from actors.requests import Principal, asked_by, check_command_id
 from actors.schedules import Lateness, Schedule
@@ -74,7 +68,7 @@ LOOK_AFTER_INTERVAL_S = 1.0
 """How often a clock looks after its ground: whether another clock has taken over, whether nodes are to be left."""
 
 
-class MasterClock(CommandRounds):
+class MasterClock(ReadableClock):
     """The clock, on whatever lane.
 
     Args:
@@ -103,7 +97,6 @@ class MasterClock(CommandRounds):
         self._marks = Marks(nowhere, self._insist)
         self._stands = threading.Event()
         self._looked_after_at = time.monotonic()
-        self._logbook = Logbook(settings.logbook_bytes_max)
         self._propagated = 0
         self._elapsed_total_ms = self._described_at = 0.0
         self._schedule: Schedule | None = None
@@ -286,14 +279,6 @@ class MasterClock(CommandRounds):
         """The digest of the present boundary, commands included, hexadecimal."""
         return self._at_boundary(self._take_digest)
 
-    def domain_of(self, realm_id: str) -> int | None:
-        """The number of the closed domain that a realm is in; None where there never was a fork: all is one then.
-
-        Raises:
-            UnknownMemberError: there is no such realm.
-        """
-        return self._at_boundary(lambda: self._sequencer.domain_of(realm_id))
-
     def domain_digest(self, domain: int) -> str:
         """The digest of one closed domain by itself, commands included, by roles, hexadecimal."""
 
@@ -302,10 +287,6 @@ class MasterClock(CommandRounds):
             return self._sequencer.domain_digest(domain).hex()
 
         return self._at_boundary(digest)
-
-    def domain_chain(self, domain: int) -> str:
-        """The digests of one closed domain in all control ticks since the first fork, folded, hexadecimal."""
-        return self._at_boundary(lambda: self._sequencer.domain_chains.get(domain, NO_DIGEST).hex())
 
     def _take_digest(self) -> str:
         self._check_whole()
@@ -552,43 +533,6 @@ class MasterClock(CommandRounds):
         self._check_able()
         return self._lane.query(self._fleet.host_of(member_id), verb, arguments)
 
-    def records(self) -> list[TickRecord]:
-        """Records of the newest control ticks."""
-        return self._logbook.records()
-
-    def series(self) -> tuple[list[Row], int]:
-        """Rows of the newest control ticks, and how many older ones were dropped."""
-        return list(self._logbook.rows()), self._logbook.rows_dropped
-
-    def journal(self) -> list[JournalEntry]:
-        """Every outside input so far."""
-        return self._at_boundary(lambda: [*self._chronicle.entries(), *self._sequencer.journal])
-
-    def dead_letters(self) -> list[dict[str, Plain]]:
-        """Dead letters that are kept whole."""
-        return self._at_boundary(lambda: dead_letters_of(self._sequencer))
-
-    def cascade(self, event_id: str, fork: int = HOME) -> list[Trace]:
-        """The cascade an event belongs to, within a fork or outside of all."""
-        return self._at_boundary(lambda: self._cascades_of(fork).of(event_id))
-
-    def _cascades_of(self, fork: int) -> Cascades:
-        if fork != HOME and fork not in self._sequencer.domains:
-            raise CommandRefusedError(f"there is no fork {fork!r}.")
-        return self._sequencer.cascades_of(fork)
-
-    def audit(self) -> dict[str, Any]:
-        """Totals since the beginning: deliveries by type, and for each conserved quantity what is and what should be."""
-        return self._at_boundary(lambda: audit_of(self._sequencer))
-
-    def in_flight_to(self, member_id: str) -> list[Any]:
-        """Events under way to a member, in the order in which it will hear them."""
-        return self._at_boundary(lambda: self._sequencer.in_flight_to(member_id))
-
-    def capture(self, member_id: str) -> bytes:
-        """A member's state at the present boundary."""
-        return self._at_boundary(lambda: self._fleet.capture(member_id))
-
     def kill(self, member_id: str) -> None:
         """Kills the process of a member's host at this boundary, for those who want to see it come back.
 
@@ -597,14 +541,6 @@ class MasterClock(CommandRounds):
             EngineError: its process is not its own.
         """
         self._at_boundary(lambda: self._lane.crash(self._fleet.host_of(member_id)))
-
-    def recoveries(self) -> list[dict[str, Plain]]:
-        """Members that were brought back, oldest first; see `Recovery`."""
-        return [msgspec.to_builtins(recovery) for recovery in list(self._fleet.recoveries)]
-
-    def members(self) -> list[dict[str, Plain]]:
-        """Every member: id, kind, state, local tick, process id, node."""
-        return self._at_boundary(lambda: members_of(self._sequencer, self._fleet.whereabouts()))
 
     def close(self) -> None:
         """Ends any run and gives every host back."""

@@ -27,7 +27,7 @@ from actors.core.kernel.settings import Settings
 from actors.instance_clocks import InstanceClock
 from actors.ray_lanes import RayLane
 from actors.ray_nodes import Node, NodeWatch, seconds_left
-from actors.vaults.vaults import POSTGRES_SCHEMES, open_vault
+from actors.vaults.openings import POSTGRES_SCHEMES, open_vault
 from actors.zmq_lanes import ZmqLane
 
 LANES: dict[str, type[RayLane]] = {"ray": RayLane, "zmq": ZmqLane}

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from actors.core.kernel.states import encode_state
-from actors.vaults.vaults import KEYFRAMES_SUFFIX
+from actors.vaults.openings import KEYFRAMES_SUFFIX
 from benchmarks.command_lines import parser_of, write_figures
 from benchmarks.machines import in_words, machine
 from orchestration import Multiverse

@@ -108,7 +108,7 @@ def verify(
 def _opened(name: str, vault: str) -> Any:
     from contextlib import ExitStack
 
-    from actors.vaults.vaults import open_vault
+    from actors.vaults.openings import open_vault
     from orchestration.vault_files import existing_vault
 
     with ExitStack() as undo:

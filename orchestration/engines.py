@@ -15,7 +15,7 @@ from actors.core.kernel.errors import EngineError
 from actors.core.kernel.settings import Settings
 from actors.instance_clocks import InstanceClock
 from actors.lanes import LocalLane
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 
 READS = frozenset(
     {"query", "status", "stop", "series", "records", "recoveries", "boundary", "about", "check_permission"}

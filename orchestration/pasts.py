@@ -17,7 +17,7 @@ from actors.core.kernel.settings import Settings
 from actors.core.kernel.states import Difference, State, decode_state, differences
 from actors.lanes import LocalLane
 from actors.pasts import PastChronicle
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 from orchestration.vault_files import existing_vault
 
 EVERYBODYS = ("events_propagated", "cascades_cut", "mean_sync_ms", "mean_event_latency_ms")

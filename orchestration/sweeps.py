@@ -23,7 +23,7 @@ from actors.core.kernel.states import decode_state
 from actors.headless import Headless
 from actors.keyframes import Standing
 from actors.pasts import PastChronicle, standing_at
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 from orchestration.series import checked_series_path, replacing
 from orchestration.tidy_tables import write_csv, write_parquet
 from orchestration.vault_files import existing_vault

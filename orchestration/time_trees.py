@@ -15,8 +15,9 @@ from actors.chronicles import founding_of
 from actors.core.kernel.errors import UnknownMultiverseError, UnknownSnapshotError
 from actors.core.kernel.states import Difference
 from actors.factories import add_realm_paths
+from actors.vaults.openings import open_vault
 from actors.vaults.records import Branch, Instant, Snapshot, owner_of, path_of, unknown_snapshot
-from actors.vaults.vaults import Vault, open_vault
+from actors.vaults.vaults import Vault
 from orchestration.pasts import Past, differing
 from orchestration.summaries import OUTPUT_WIDTH, for_output, in_html
 from orchestration.vault_files import existing_vault

@@ -48,7 +48,7 @@ def backup(
 def verify(vault: VaultArgument, as_json: AsJson = False) -> int:
     """Reads everything in a vault and says what is wrong with it; the exit code is 1 if anything is."""
     from actors.journal_rows import is_readable
-    from actors.vaults.vaults import open_vault
+    from actors.vaults.openings import open_vault
     from orchestration.vault_files import existing_vault
 
     with open_vault(existing_vault(vault)) as opened:
@@ -97,7 +97,7 @@ def prune(
     History stays whole; to look far back takes longer with fewer keyframes. A snapshot that was taken by hand, from which a
     branch was made, or that is sealed, stays.
     """
-    from actors.vaults.vaults import open_vault
+    from actors.vaults.openings import open_vault
     from orchestration.vault_files import existing_vault
 
     if keyframes is snapshots is unified is None:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from actors.core.kernel.errors import VaultError
-from actors.vaults.vaults import KEYFRAMES_SUFFIX, SQLITE_SCHEME
+from actors.vaults.openings import KEYFRAMES_SUFFIX, SQLITE_SCHEME
 
 SUFFIXES = ("", "-wal", "-shm")
 """What SQLite adds to a file's name while it is open, and leaves behind when it is killed."""

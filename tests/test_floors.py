@@ -165,7 +165,7 @@ def test_the_vault_stands_on_the_core_alone() -> None:
 def test_a_clock_and_the_vaults_face_load_no_storage() -> None:
     code = f"""
 import sys
-import actors.clocks, actors.vaults.records, actors.vaults.vaults
+import actors.clocks, actors.vaults.records, actors.vaults.openings
 print(*sorted({{name.partition(".")[0] for name in sys.modules}} & set({STORAGE!r})))
 """
     assert fresh(code).split() == []

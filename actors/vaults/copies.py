@@ -11,9 +11,10 @@ from pathlib import Path
 from sqlalchemy import select
 
 from actors.core.kernel.errors import VaultError
+from actors.vaults.openings import KEYFRAMES_SUFFIX, SQLITE_SCHEME, open_vault
 from actors.vaults.stores import Cursor, Store
 from actors.vaults.tables import PARTS
-from actors.vaults.vaults import KEYFRAMES_SUFFIX, SQLITE_SCHEME, Vault, open_vault
+from actors.vaults.vaults import Vault
 
 PARTIAL = ".partial-"
 """Before the number of the process that makes the copy, while it does."""

@@ -18,7 +18,7 @@ from actors.core.kernel.commands import MemberCommand, MemberSpec, QueueEvent, R
 from actors.core.kernel.errors import EngineError, SoulfraError, StaleEpochError
 from actors.core.kernel.settings import Settings
 from actors.lanes import LocalLane
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 
 pytestmark = pytest.mark.usefixtures("burials")
 

@@ -11,8 +11,8 @@ import pytest
 
 from actors.core.kernel.effects import Exchange, Lost
 from actors.core.kernel.errors import SoulfraError
+from actors.vaults.openings import open_vault
 from actors.vaults.records import Audit
-from actors.vaults.vaults import open_vault
 from orchestration import CrossGameEvent, Multiverse
 from orchestration.main import run
 

@@ -10,7 +10,7 @@ import pytest
 
 import actors.keyframes
 from actors.core.kernel.errors import CommandRefusedError, EngineError, EventRefusedError, UnknownMemberError
-from actors.vaults.vaults import KEYFRAMES_SUFFIX
+from actors.vaults.openings import KEYFRAMES_SUFFIX
 from orchestration import CrossGameEvent, Multiverse
 from orchestration.main import run
 from orchestration.pasts import Past

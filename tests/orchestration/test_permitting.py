@@ -4,7 +4,7 @@ import pytest
 
 from actors.core.kernel.errors import CommandRefusedError, PermissionRefusedError, SettingsError
 from actors.core.permissions.roles import HTTP
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 from orchestration import Multiverse
 from orchestration.bridges import CrossPlatformBridge
 from tests.conftest import REALMS

@@ -9,7 +9,7 @@ import pytest
 
 from actors import chronicles, fingerprints
 from actors.core.kernel.errors import CommandRefusedError, EngineError, UnknownSnapshotError
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 from orchestration import Multiverse, time_trees
 from orchestration.main import run
 from orchestration.pasts import Past

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from actors.packages.files import inspect_package, read_package, write_package
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 from orchestration import Multiverse
 from tests.orchestration.traps import KilledError, Trap, lead_through
 

@@ -21,7 +21,8 @@ from actors.core.kernel.errors import (
     UnknownSnapshotError,
     VaultError,
 )
-from actors.vaults.vaults import Vault, open_vault
+from actors.vaults.openings import open_vault
+from actors.vaults.vaults import Vault
 from orchestration import Multiverse, time_trees
 from orchestration.main import run
 from orchestration.pasts import Past

@@ -16,7 +16,7 @@ import zstandard
 
 import actors.keyframes
 from actors.vaults.copies import back_up
-from actors.vaults.vaults import KEYFRAMES_SUFFIX, open_vault
+from actors.vaults.openings import KEYFRAMES_SUFFIX, open_vault
 from orchestration import Multiverse
 from tests.orchestration.traps import KilledError, Trap
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.vaults.vaults import KEYFRAMES_SUFFIX, open_vault
+from actors.vaults.openings import KEYFRAMES_SUFFIX, open_vault
 from orchestration.vault_files import NewVault
 
 

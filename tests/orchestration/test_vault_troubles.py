@@ -15,7 +15,7 @@ import pytest
 import actors.keyframes
 from actors.core.kernel.errors import EngineError, StaleEpochError, VaultError
 from actors.listings import Lister
-from actors.vaults.vaults import KEYFRAMES_SUFFIX, open_vault
+from actors.vaults.openings import KEYFRAMES_SUFFIX, open_vault
 from orchestration import Multiverse
 from orchestration.main import run
 

@@ -6,7 +6,7 @@ import pytest
 from served import JSON, ask, client, problem_of, served
 
 from actors.core.kernel.instances import PLATFORM_ROLES
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 from serve.apps import app_of
 from serve.bodies import BODY_BYTES_MAX
 from serve.documents import LIMIT_MAX

@@ -6,7 +6,7 @@ from served import BYTES, JSON, client, problem_of, served
 from actors.core.kernel.addresses import PART_CHARACTERS_MAX
 from actors.core.kernel.instances import PLATFORM_ROLES
 from actors.packages.files import packed, unpacked
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 from orchestration import visitors
 from orchestration.visitors import PACKAGE_BYTES_MAX, RUN_CONTROL_TICKS_MAX
 from serve.bodies import BODY_BYTES_MAX

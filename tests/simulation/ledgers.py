@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from actors.core.kernel.errors import UncertainWriteError, UnreachableVaultError, VaultError
 from actors.keyframes import TABLES
+from actors.vaults.openings import open_vault
 from actors.vaults.records import JournalRow, Keyframe, Opened
-from actors.vaults.vaults import Vault, open_vault
+from actors.vaults.vaults import Vault
 
 from .faults import Point
 

@@ -21,7 +21,7 @@ from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
 from actors.hosts import Host
 from actors.lanes import LocalLane
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 
 REALMS = (str(Path(__file__).parent.parent / "realms"),)
 Sent = tuple[str, Message]

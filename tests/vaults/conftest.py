@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import servers
 
-from actors.vaults.vaults import Vault, open_vault
+from actors.vaults.openings import open_vault
+from actors.vaults.vaults import Vault
 
 
 @pytest.fixture(scope="session")

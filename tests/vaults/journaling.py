@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from actors.vaults.openings import KEYFRAMES_SUFFIX
 from actors.vaults.records import JournalRow
-from actors.vaults.vaults import KEYFRAMES_SUFFIX
 
 WAIT_S_MAX = 30
 CHILD_S_MAX = 120
@@ -31,7 +31,7 @@ def rows(first: int, last: int, branch: str = "main", payload: bytes = b"payload
 APPENDING = """
 import random, sys
 from actors.core.kernel.errors import StaleEpochError
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 from journaling import rows
 
 url, seed = sys.argv[1:]
@@ -52,7 +52,7 @@ with open_vault(url) as vault:
 
 TAKING = """
 import sys
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 
 with open_vault(sys.argv[1]) as vault:
     sys.stdin.readline()

@@ -14,8 +14,9 @@ from journaling import row, rows
 from actors.core.kernel.errors import VaultError
 from actors.vaults import copies
 from actors.vaults.copies import back_up
+from actors.vaults.openings import open_vault
 from actors.vaults.records import EVERYTHING, Branch, Chains, Keyframe, LatestKeyframe, Snapshot
-from actors.vaults.vaults import Vault, open_vault
+from actors.vaults.vaults import Vault
 
 NOISE = random.Random(9).randbytes(150_000)
 SAVED = Keyframe("main", 7, 3, {"sol_1": NOISE, "sol_2": b""})

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import pytest
 from journaling import APPENDING, CHILD_S_MAX, TAKING, WAIT_S_MAX, Held, child, row
 
+from actors.vaults.openings import open_vault
 from actors.vaults.records import Keyframe
-from actors.vaults.vaults import Vault, open_vault
+from actors.vaults.vaults import Vault
 
 SEED = int(os.environ.get("SOULFRA_TEST_SEED", time.time_ns() % 1_000_000))
 LIVES = 5

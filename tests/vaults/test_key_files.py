@@ -146,7 +146,7 @@ def test_keys_of_another_kind_or_with_a_password_are_refused(tmp_path: Path) -> 
 
 def test_who_only_opens_a_vault_does_not_fetch_the_library(tmp_path: Path) -> None:
     code = (
-        "import sys; from actors.vaults.vaults import open_vault; v = open_vault(sys.argv[1]); v.begin_epoch('m', b'');"
+        "import sys; from actors.vaults.openings import open_vault; v = open_vault(sys.argv[1]); v.begin_epoch('m', b'');"
         "assert v.audit_faults('m') == []; v.close(); print('cryptography' in sys.modules)"
     )
     done = subprocess.run(

@@ -21,8 +21,9 @@ from sqlalchemy.pool import Pool
 from actors.core.kernel.errors import StaleEpochError, VaultError
 from actors.vaults import chunks, keyframes
 from actors.vaults.chunks import CHUNK_BYTES
+from actors.vaults.openings import KEYFRAMES_SUFFIX
 from actors.vaults.records import CHAIN_BYTES, EVERYTHING, Chains, Keyframe, LatestKeyframe
-from actors.vaults.vaults import KEYFRAMES_SUFFIX, Vault
+from actors.vaults.vaults import Vault
 
 Opening = Callable[[], Vault]
 
@@ -301,7 +302,7 @@ def test_where_both_are_damaged_there_is_none_and_both_are_named(url: str, vault
 
 
 def test_a_file_damaged_on_the_disk_costs_a_keyframe_and_not_the_journal(tmp_path: Path) -> None:
-    from actors.vaults.vaults import open_vault
+    from actors.vaults.openings import open_vault
 
     path = tmp_path / "vault.sqlite"
     noise = random.Random(6)

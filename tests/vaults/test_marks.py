@@ -3,7 +3,8 @@
 import pytest
 
 from actors.core.kernel.errors import StaleEpochError, VaultError
-from actors.vaults.vaults import Vault, open_vault
+from actors.vaults.openings import open_vault
+from actors.vaults.vaults import Vault
 
 
 def test_a_mark_is_the_last_one_written_of_its_branch(url: str, vault: Vault) -> None:

@@ -23,8 +23,9 @@ from actors.core.kernel.errors import (
     error_from,
 )
 from actors.vaults import postgres_servers
+from actors.vaults.openings import KEYFRAMES_SUFFIX, open_vault
 from actors.vaults.records import EVERYTHING, Chains, Keyframe, LatestKeyframe, Listing, Snapshot
-from actors.vaults.vaults import KEYFRAMES_SUFFIX, Vault, open_vault
+from actors.vaults.vaults import Vault
 
 
 def refused(url: str | Path, kind: type[VaultError] = VaultError) -> str:
@@ -300,7 +301,7 @@ def test_a_log_of_version_5_is_kept_and_goes_on(url: str, vault: Vault) -> None:
 
 def test_processes_may_make_a_vault_at_the_same_time(url: str) -> None:
     makers = [
-        child("import sys; from actors.vaults.vaults import open_vault; open_vault(sys.argv[1]).close()", url)
+        child("import sys; from actors.vaults.openings import open_vault; open_vault(sys.argv[1]).close()", url)
         for _ in range(4)
     ]
     for maker in makers:
@@ -331,7 +332,7 @@ FILLING = """
 import sys
 import threading
 from actors.core.kernel.errors import VaultError
-from actors.vaults.vaults import open_vault
+from actors.vaults.openings import open_vault
 from journaling import row
 
 with open_vault(sys.argv[1]) as vault:

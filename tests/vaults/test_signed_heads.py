@@ -15,6 +15,7 @@ from actors.core.kernel.errors import KeyFileError, SettingsError
 from actors.vaults.audit_logs import NO_HASH, TOLD, hash_of
 from actors.vaults.copies import back_up
 from actors.vaults.key_files import SigningKey, generate, short
+from actors.vaults.openings import open_vault
 from actors.vaults.signed_heads import (
     INTERVAL_RECORDS,
     INTERVAL_VARIABLE,
@@ -23,7 +24,7 @@ from actors.vaults.signed_heads import (
     Signing,
     signing_from,
 )
-from actors.vaults.vaults import Vault, open_vault
+from actors.vaults.vaults import Vault
 
 NAME = "m"
 INTERVAL = 4

@@ -21,8 +21,9 @@ from actors.core.merging.platforms import SECTIONS
 from actors.core.merging.unified_snapshots import UnifiedSnapshot, unified_snapshot
 from actors.vaults import unified_snapshots
 from actors.vaults.copies import back_up
+from actors.vaults.openings import open_vault
 from actors.vaults.records import Unification
-from actors.vaults.vaults import Vault, open_vault
+from actors.vaults.vaults import Vault
 from orchestration import Multiverse
 
 ROWS = "SELECT snapshot_id, number FROM vault_unified_snapshots WHERE multiverse = :name ORDER BY number"
