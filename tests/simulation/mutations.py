@@ -185,7 +185,11 @@ MUTATIONS = (
     Mutation(
         "what is said is ordered by arrival",
         (
-            Edit(TICKING, "        for member_id in sorted(grants):\n", "        for member_id in outboxes:\n"),
+            Edit(
+                TICKING,
+                "        for member_id, grant in grants.items():  # by id in order\n",
+                "        for member_id, grant in ((one, grants[one]) for one in outboxes):\n",
+            ),
             Edit(TICKING, "        for event in order(events):\n", "        for event in events:\n"),
             Edit(f"{KERNEL}/postings.py", "order(self._calendar.pop(control_tick, ()))", "self._calendar.pop(control_tick, ())"),
             Edit(f"{KERNEL}/postings.py", "return tuple(order(waiting)) if waiting else ()", "return tuple(waiting or ())"),

@@ -1,7 +1,7 @@
 """The post: events under way, subscriptions and dead letters. Who gets what, and what happens to mail for nobody."""
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -127,40 +127,31 @@ class Post:
             self._calendar.setdefault(event.deliver_at, []).append(event)
             self._calendar_digests.pop(event.deliver_at, None)
 
-    def deliver(self, control_tick: int, handled: Mapping[str, frozenset[str]], absent: Mapping[str, str]) -> None:
+    def deliver(self, control_tick: int, refusal: Callable[[str, str], str]) -> None:
         """Puts what is due into the mailboxes.
 
         Args:
             control_tick: the control tick that begins.
-            handled: event types that each member handles.
-            absent: members that take no mail now, with the reason.
+            refusal: why a member takes no event of a type now; "" if it does.
         """
         self._calendar_digests.pop(control_tick, None)
         for event in order(self._calendar.pop(control_tick, ())):
             for member_id in self._receivers(event):
-                reason = self._refusal(event, member_id, handled, absent)
+                mailbox = self._mailboxes.get(member_id, [])
+                reason = refusal(member_id, event.event_type)
+                if not reason and len(mailbox) >= self._inbox_events_max:
+                    reason = f"its inbox is full ({self._inbox_events_max} events)"
                 if reason:
                     self.bury(event, member_id, reason, control_tick)
-                    continue
-                self._mailboxes.setdefault(member_id, []).append(event)
+                elif mailbox:
+                    mailbox.append(event)
+                else:
+                    self._mailboxes[member_id] = [event]
 
     def _receivers(self, event: Event) -> list[str]:
         if event.target is not None:
             return [event.target]
         return sorted(self._subscribers.get(event.event_type, ()))
-
-    def _refusal(
-        self, event: Event, member_id: str, handled: Mapping[str, frozenset[str]], absent: Mapping[str, str]
-    ) -> str:
-        if member_id not in handled:
-            return "no such member"
-        if member_id in absent:
-            return absent[member_id]
-        if event.event_type not in handled[member_id]:
-            return f"it does not handle {event.event_type!r}"
-        if len(self._mailboxes.get(member_id, ())) >= self._inbox_events_max:
-            return f"its inbox is full ({self._inbox_events_max} events)"
-        return ""
 
     def take(self, member_id: str) -> tuple[Event, ...]:
         """Empties a mailbox, in order."""

@@ -7,6 +7,7 @@ put on its way for the next control tick. Commands are the other half of the seq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
@@ -322,14 +323,17 @@ class Ticking:
 
     def deliver(self, tick: int, posts: Mapping[int, Post]) -> None:
         """Puts what is due in a control tick into the mailboxes of every domain's post."""
-        handled: dict[int, dict[str, frozenset[str]]] = {domain: {} for domain in posts}
-        absent: dict[int, dict[str, str]] = {domain: {} for domain in posts}
-        for seated in self.members.values():
-            handled[seated.domain][seated.role] = seated.contract.handles
-            if seated.error is not None:
-                absent[seated.domain][seated.role] = f"it is in error: {seated.error.message}"
         for domain, post in posts.items():
-            post.deliver(tick, handled[domain], absent[domain])
+            post.deliver(tick, partial(self._refusal, domain))
+
+    def _refusal(self, domain: int, role: str, event_type: str) -> str:
+        """Why a member of a domain takes no event of a type now; "" if it does."""
+        seated = self.members.get(self.member_id_of(role, domain))
+        if seated is None or seated.domain != domain:
+            return "no such member"
+        if seated.error is not None:
+            return f"it is in error: {seated.error.message}"
+        return "" if event_type in seated.contract.handles else f"it does not handle {event_type!r}"
 
     def _grants(self, tick: int, digest_due: bool) -> dict[str, Grant]:
         return {
@@ -382,8 +386,8 @@ class Ticking:
         rows = []
         synced = 0
         spoken: dict[int, list[Event]] = {}
-        for member_id in sorted(grants):
-            seated, grant = self.members[member_id], grants[member_id]
+        for member_id, grant in grants.items():  # by id in order
+            seated = self.members[member_id]
             if isinstance(outbox := self._settle(member_id, seated, grant, outboxes[member_id]), Failure):
                 failures.append((member_id, outbox.message))
                 continue
