@@ -35,6 +35,8 @@ from actors.vaults.records import (
 from actors.vaults.vaults import Vault
 
 NO_CHAINS = Chains(0, b"")
+TOLD_LATELY_MAX = 100
+"""Whoever asks a clock's successor again does so within seconds."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -338,6 +340,18 @@ class Chronicle:
         """Takes in what was asked and what came of it; it is written with what it tells of, before anybody is answered."""
         if self._vault is not None:
             self._audits.append(asked.told(boundary, outcome))
+
+    def has_told(self, command_id: str) -> bool:
+        """Whether the audit log tells of what was asked under this name, among its newest `TOLD_LATELY_MAX` records.
+
+        Raises:
+            VaultError: it cannot be read.
+        """
+        if self._vault is None or not self.resumes:
+            return False
+        last, _ = self._vault.audit_head(self._name)
+        lately = self._vault.audits(self._name, max(0, last - TOLD_LATELY_MAX))
+        return any(one.command_id == command_id for one in lately)
 
     def begin_ledger(self, ledger: Mapping[str, int]) -> None:
         """Takes in what the ledger had come to at a boundary up to which it is written down."""

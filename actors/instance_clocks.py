@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from actors.clock_messages import FAST, DomainDigest, Ran
+from actors.clock_messages import FAST, DomainDigest, Status
 from actors.core.kernel.commands import Boundary, ForkGames, Reply, RevertDomain, RevertedMember
 from actors.core.kernel.domains import Cut, cut_digest, encoded_cut
 from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError
@@ -73,24 +73,33 @@ class InstanceClock(TreeClock):
 
         return self._at_boundary(reply)
 
-    def run_for(self, control_tick: int, caller: Caller) -> Ran:
+    def run_for(self, control_tick: int, caller: Caller, command_id: str) -> Status:
         """`advance_to`, as fast as it can, for somebody who needs permission; the audit log tells where he let time go on.
+
+        Asked again under the same name, because the clock that was asked has died, it is told once.
+
+        Returns:
+            How the clock stands then.
 
         Raises:
             PermissionRefusedError: no role allows it.
             CommandRefusedError: another run holds the clock.
             EngineError: the clock is closed, or broke off.
         """
-        asked, claimed = Asked(caller, caller.verb, ""), deque[threading.Event]()
+        asked, claimed = Asked(caller, caller.verb, "", command_id), deque[threading.Event]()
+
+        def claim() -> None:
+            claimed.append(self._claim())
+
+        known = self._chronicle.has_told(command_id)
         try:
-            self._at_boundary(lambda: self._told(asked, lambda: claimed.append(self._claim())))
+            self._at_boundary(claim if known else lambda: self._told(asked, claim))
         except BaseException:
             if claimed:  # what was told could not be written
                 self._run = None
             raise
-        lived = self._carry_on(claimed.pop(), control_tick, FAST)
-        now = self.status()
-        return Ran(now.boundary, now.chain, len(lived), sum(one.events_propagated for one in lived))
+        self._carry_on(claimed.pop(), control_tick, FAST)
+        return self.status()
 
     def revert_domain(
         self, fork: int, control_tick: int, snapshot: str = "", command_id: str = "", principal: Principal = ""

@@ -5,8 +5,9 @@ it, and whatever is more than looking stands in the audit log under his name, re
 """
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from actors.clock_messages import DomainDigest, Ran
+from actors.clock_messages import DomainDigest, Ran, Status
 from actors.core.kernel.commands import CreateInstance, DropFork
 from actors.core.kernel.errors import CommandRefusedError, PackageError
 from actors.core.kernel.instances import STARTED
@@ -96,11 +97,14 @@ class Visitor:
             raise CommandRefusedError(
                 f"control_ticks must be from 0 to {RUN_CONTROL_TICKS_MAX:,}, not {control_ticks}."
             )
-        until = self._mv.boundary().control_tick + control_ticks
-        ran: Ran = self._mv._call("run_for", until, self._caller("run"))
-        if control_ticks and not ran.control_ticks:
+        before = self._mv.status()
+        begun = before.boundary.control_tick
+        now: Status = self._mv._call("run_for", begun + control_ticks, self._caller("run"), uuid4().hex)
+        lived = now.boundary.control_tick - begun  # by whichever clock: one may have died meanwhile
+        if control_ticks and lived <= 0:
             raise CommandRefusedError("somebody else has moved or stopped the clock meanwhile; ask again.")
-        return ran
+        delivered = now.state["events_propagated"] - before.state["events_propagated"]
+        return Ran(now.boundary, now.chain, lived, delivered)
 
     def merge_all_active_platforms(self, who: str, *, sync_delay_ticks: int = SYNC_DELAY_TICKS) -> UnifiedSnapshot:
         """See `Presiding.merge_all_active_platforms`.

@@ -15,6 +15,7 @@ import pytest
 from processes import PATIENCE_S, alive, until
 
 from actors.core.kernel.errors import EngineError, SoulfraError, StaleEpochError
+from actors.vaults.openings import open_vault
 from orchestration import Multiverse, ray_engines
 from orchestration.main import run
 
@@ -393,3 +394,62 @@ def test_a_clock_that_lives_its_history_again_says_so():
         os.kill(mv.about.process_id, signal.SIGKILL)
         assert told(mv, "living its history again", PATIENCE_S).endswith("of 15")
         assert mv.run(1)[-1].control_tick_id == 16
+
+
+def dies_in(mv, action):
+    """Does something while the clock's process dies."""
+    killer = threading.Timer(0.25, os.kill, (mv._call("process_id"), signal.SIGKILL))
+    killer.start()
+    try:
+        return action()
+    finally:
+        killer.join()
+
+
+def test_whoever_waits_for_a_run_is_told_of_it_though_its_clock_has_died(tmp_path):
+    """Over HTTP, too, a run is asked for as a visitor."""
+    with Multiverse(1, engine="ray", name="m", vault=tmp_path / "m.sqlite", realm_paths=[REALMS]) as mv:
+        mv.register_game("slow", RING, params={"sleep_s": 0.01})
+        mv.run(1)
+        ran = dies_in(mv, lambda: mv.visitor("zeus", "local").run(12))
+        assert (ran.boundary.control_tick, ran.control_ticks) == (13, 12)
+        assert ran.chain == mv.digest_chain()
+        assert len(mv.recoveries()) == 1
+        with open_vault(tmp_path / "m.sqlite") as vault:
+            assert [one.verb for one in vault.audits("m")].count("run") == 1
+
+
+@pytest.mark.soak
+def test_whoever_waits_for_a_control_tick_is_told_of_it_though_its_clock_has_died():
+    with Multiverse(1, engine="ray", realm_paths=[REALMS]) as mv:
+        mv.register_game("slow", RING, params={"sleep_s": 0.01})
+        ticked = dies_in(mv, lambda: [mv.execute_control_tick() for _ in range(4)])
+        assert [one["control_tick_id"] for one in ticked] == [1, 2, 3, 4]
+        assert mv.boundary().control_tick == 4
+        assert len(mv.recoveries()) == 1
+
+
+NOISY = """
+import json, sys
+from ray._private.worker import global_worker
+from ray._private.utils import publish_error_to_driver
+from orchestration import Multiverse
+with Multiverse(1, engine="ray", realm_paths=[sys.argv[1]]) as mv:
+    mv.register_game("ring", "small:Ring")
+    for text in ("WARNING: 18 PYTHON worker processes have been started on node 1.", "A worker died or was killed"):
+        publish_error_to_driver("worker_pool_large", text, global_worker.gcs_client)
+    mv.run(3)
+    mv.members()
+    import time; time.sleep(1.0)
+    print(json.dumps(mv.digest_chain()))
+"""
+
+
+@pytest.mark.xdist_group("own ray")
+def test_what_ray_has_to_say_does_not_get_among_what_a_program_says():
+    bare = {name: value for name, value in os.environ.items() if name != "RAY_DEDUP_LOGS"}
+    shown = subprocess.run(
+        [sys.executable, "-c", NOISY, str(REALMS)], cwd=ROOT, env=bare, capture_output=True, text=True, timeout=120
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert len(json.loads(shown.stdout)) == 64
