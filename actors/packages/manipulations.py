@@ -342,8 +342,12 @@ def _check_record(state: State, ritual: str, record: Mapping[str, Plain], presen
     vitals = state.get(VITALS)
     now = vitals.objects.get(NOW) if isinstance(vitals, Records) else None
     latest = now.get(NOW) if isinstance(now, Mapping) else None
-    told = isinstance(began_at, int) and isinstance(ended_at, int) and isinstance(latest, int)
-    if told and not 0 <= began_at <= ended_at <= latest:
+    if (
+        isinstance(began_at, int)
+        and isinstance(ended_at, int)
+        and isinstance(latest, int)
+        and not 0 <= began_at <= ended_at <= latest
+    ):
         raise CommandRefusedError(
             f"ritual {ritual!r} cannot have begun at local tick {began_at!r:.30} and ended at {ended_at!r:.30}: that must "
             f"be within 0 to {latest}, the present one, in that order."

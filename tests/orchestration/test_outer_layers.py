@@ -350,7 +350,7 @@ def test_what_can_be_no_name_is_refused_where_it_is_given(twelve, name):
         layer.receive(twelve, name)
     with pytest.raises(CommandRefusedError, match="no instance could live as"):
         layer.clone("alpha", name)
-    with pytest.raises(CommandRefusedError, match="no package .* is held here; there are alpha"):
+    with pytest.raises(CommandRefusedError, match=r"no package .* is held here; there are alpha"):
         layer.run([name], 1)
     with pytest.raises(CommandRefusedError, match="is held here"):
         layer.manipulate(name, *injected())
