@@ -22,6 +22,8 @@ NOW = "now"
 """The one object of the weather, and of `VITALS`."""
 VITALS, ENDED = "vitals", "rituals_ended"
 """Where Runtime counts the rituals that have ended: as many as its history says, and those before that it has forgotten."""
+COUNTED = ("completed", "aborted")
+"""Outcomes that it counts one by one, too."""
 REPORTED = "reported"
 """How many of these Mirror has been told of."""
 RITUALS = "rituals"
@@ -280,13 +282,21 @@ def _with_history(state: State, history: Mapping[str, Mapping[str, Plain]], ende
     vitals = state.get(VITALS)
     now = vitals.objects.get(NOW) if isinstance(vitals, Records) else None
     if isinstance(vitals, Records) and isinstance(now, Mapping):
+        present = _section(state, HISTORY)
         counted = {**now, ENDED: ended}
+        for outcome in COUNTED:
+            if outcome in now:
+                more = _with_outcome(history, outcome) - _with_outcome(present, outcome)
+                counted[outcome] = max(0, now[outcome] + more)
         if REPORTED in now:
-            present = _section(state, HISTORY)
             fresh = [one[ORDER] for ritual, one in history.items() if present.get(ritual) != one]
             counted[REPORTED] = min([now[REPORTED], ended, *fresh])
         changed[VITALS] = Records({**vitals.objects, NOW: counted})
     return changed
+
+
+def _with_outcome(history: Mapping[str, Plain], outcome: str) -> int:
+    return sum(isinstance(one, Mapping) and one.get("outcome") == outcome for one in history.values())
 
 
 def _order(ritual: str, record: Plain) -> int:

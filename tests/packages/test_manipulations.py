@@ -110,6 +110,16 @@ def test_a_history_that_is_written_anew_begins_where_the_remembered_one_did() ->
     assert rewrite_history(forgotten, records)["vitals"].objects["now"]["rituals_ended"] == 8  # type: ignore[union-attr]
 
 
+def test_what_has_happened_is_counted() -> None:
+    before = runtime()
+    before["vitals"].objects["now"] |= {"completed": 4, "aborted": 1}  # type: ignore[union-attr]
+    record = {"kind": "gathering", "outcome": "aborted", "flaws": 2}
+    after = inject_ritual_event(before, "mine", record)["vitals"].objects["now"]  # type: ignore[union-attr]
+    assert (after["completed"], after["aborted"], after["rituals_ended"]) == (4, 2, 6)
+    after = rewrite_history(before, {"mine": record})["vitals"].objects["now"]  # type: ignore[union-attr]
+    assert (after["completed"], after["aborted"], after["rituals_ended"]) == (2, 2, 4)
+
+
 def test_the_weather() -> None:
     before = surface()
     after = alter_vibe_weather(before, {"phase": "chaos-bloom", "frequency": 852, "intensity": 1})
