@@ -13,7 +13,7 @@ from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.domains import Cut, decoded_cut, encoded_cut
 from actors.core.kernel.errors import CommandRefusedError, PackageError, ProtocolError
 from actors.core.kernel.states import Records, State, decode_state, encode_state
-from actors.core.platforms.rituals import ritual_number
+from actors.core.platforms.rituals import HISTORY_MAX, ritual_number
 from actors.packages.contents import OuterLayerPackage
 
 AGENTS, HISTORY, WEATHER = "agents", "history", "weather"
@@ -62,7 +62,7 @@ def modify_agent_personality(state: State, agent: str, traits: Mapping[str, floa
 
 
 def inject_ritual_event(state: State, ritual: str, record: Mapping[str, Plain]) -> State:
-    """Lets a ritual have happened, after all that have.
+    """Lets a ritual have happened, after all that have; where there is no room, the oldest is forgotten.
 
     Args:
         state: with the section `HISTORY`.
@@ -78,7 +78,9 @@ def inject_ritual_event(state: State, ritual: str, record: Mapping[str, Plain]) 
     order = max((_order(ritual_id, one) + 1 for ritual_id, one in history.items()), default=_ended(state))
     order = max(order, _ended(state))
     _check_records(state, {ritual: record}, history)
-    return _with_history(state, {**history, ritual: {**record, ORDER: order}}, order + 1)
+    newest = sorted(history, key=lambda one: _order(one, history[one]))[-(HISTORY_MAX - 1) :]
+    after = {one: history[one] for one in history if one in newest}
+    return _with_history(state, {**after, ritual: {**record, ORDER: order}}, order + 1)
 
 
 def rewrite_history(state: State, history: Mapping[str, Mapping[str, Plain]]) -> State:
@@ -226,7 +228,12 @@ def manipulated(
         raise CommandRefusedError(
             f"{method} changes the section {row.section!r} of {who}; those that have it are {', '.join(having) or 'none'}."
         )
-    after = row.act(states[having[0]], **arguments)
+    try:
+        after = row.act(states[having[0]], **arguments)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:  # nobody has made a member of it yet
+        raise CommandRefusedError(
+            f"{method} cannot be done to {having[0]}, whose state is not of our form: {str(error)[:200].rstrip('.')}."
+        ) from None
     try:
         document = encode_state(after)
     except (ValueError, TypeError, AttributeError) as error:
@@ -284,9 +291,11 @@ def _with_history(state: State, history: Mapping[str, Mapping[str, Plain]], ende
     if isinstance(vitals, Records) and isinstance(now, Mapping):
         present = _section(state, HISTORY)
         counted = {**now, ENDED: ended}
+        first = min((one[ORDER] for one in history.values()), default=ended)
+        taken = {one: record for one, record in present.items() if _order(one, record) >= first}
         for outcome in COUNTED:
             if outcome in now:
-                more = _with_outcome(history, outcome) - _with_outcome(present, outcome)
+                more = _with_outcome(history, outcome) - _with_outcome(taken, outcome)
                 counted[outcome] = max(0, now[outcome] + more)
         if REPORTED in now:
             fresh = [one[ORDER] for ritual, one in history.items() if present.get(ritual) != one]

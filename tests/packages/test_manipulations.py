@@ -13,6 +13,7 @@ from actors.core.kernel.errors import CommandRefusedError, PackageError
 from actors.core.kernel.members import Birth
 from actors.core.kernel.messages import Checkpoint
 from actors.core.kernel.states import Records, State, decode_state, differences, encode_state
+from actors.core.platforms.rituals import HISTORY_MAX
 from actors.packages.contents import GameState, Metadata, OuterLayerPackage
 from actors.packages.manipulations import (
     MANIPULATIONS,
@@ -108,6 +109,29 @@ def test_a_history_that_is_written_anew_begins_where_the_remembered_one_did() ->
     assert nothing["vitals"].objects["now"] == {"rituals_ended": 3, "energy": 1, "reported": 3}  # type: ignore[union-attr]
     forgotten = {**before, "history": Records({})}
     assert rewrite_history(forgotten, records)["vitals"].objects["now"]["rituals_ended"] == 8  # type: ignore[union-attr]
+
+
+def test_a_full_history_forgets_its_oldest() -> None:
+    full = {f"r{n}": ended(n) for n in range(10, 10 + HISTORY_MAX)}
+    vitals = {"rituals_ended": 10 + HISTORY_MAX, "completed": 70}
+    before = {"history": Records(full), "vitals": Records({"now": vitals})}
+    after = inject_ritual_event(before, "mine", {"kind": "gathering", "outcome": "completed", "flaws": 2})
+    assert full.keys() - after["history"].objects.keys() == {"r10"}  # type: ignore[union-attr]
+    assert len(after["history"].objects) == HISTORY_MAX  # type: ignore[union-attr]
+    assert after["vitals"].objects["now"] == {"rituals_ended": 11 + HISTORY_MAX, "completed": 71}  # type: ignore[union-attr]
+
+
+def test_a_state_that_is_of_no_form_is_no_traceback() -> None:
+    for odd in ({"rituals_ended": "x"}, {"rituals_ended": 5, "reported": "x"}, {"rituals_ended": 5, "completed": []}):
+        damaged = package(runtime={**runtime(), "vitals": Records({"now": odd})}, surface=surface())
+        for method, arguments in (
+            ("INJECT_RITUAL_EVENT", {"ritual": "x", "record": {"kind": "", "outcome": "completed", "flaws": 0}}),
+            ("REWRITE_HISTORY", {"history": {}}),
+        ):
+            if method == "REWRITE_HISTORY" and odd["rituals_ended"] == "x":
+                continue  # it does not ask
+            with pytest.raises(CommandRefusedError, match="whose state is not of our form"):
+                manipulated(damaged, method, arguments)
 
 
 def test_what_has_happened_is_counted() -> None:

@@ -106,6 +106,24 @@ def test_what_is_injected_is_in_the_log_among_all_others_and_nothing_is_taken_ba
     assert gone_in(vault) == []
 
 
+def test_an_id_that_comes_again_takes_nothing_out_of_the_log(vault: str, keyframes: str) -> None:
+    with opened(vault) as mv:
+        mv.create_instance("alpha")
+        lived: Log = []
+        for _ in range(2):
+            lived = ended_after(mv, lived, 140)
+            layer = OuterLayerInterface()
+            layer.receive(mv.export_to_outer_layer("alpha"))
+            layer.manipulate("alpha", "INJECT_RITUAL_EVENT", {"ritual": "coronation", "record": CORONATION})
+            layer.send_back_down("alpha", mv, "alpha")
+            lived = [*lived, (len(lived), "coronation")]
+        first, second = (number for number, ritual in lived if ritual == "coronation")
+        assert second - first > HISTORY_MAX, "nobody remembers the first one"
+        lived = ended_after(mv, lived, 20)
+    assert log_in(vault) == [(n, f"coronation\u00a0{n}" if n == first else ritual) for n, ritual in lived]
+    assert gapless(log_in(vault)) and gone_in(vault) == []
+
+
 @pytest.mark.parametrize("kept", [0, 2, "all", "all and more"])
 @pytest.mark.parametrize("control_ticks", [60, 320])
 def test_another_history_takes_the_place_of_all_that_is_remembered(
