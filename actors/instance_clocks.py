@@ -229,7 +229,7 @@ class InstanceClock(TreeClock):
             fork: the number of the domain.
             states: local time and encoded state, by member.
             digest: what its digest by roles must be now; "" if it may have moved on, and what is under way is then dropped.
-            control_tick: after which it was taken out, for the record.
+            control_tick: of this clock, after which it was taken out or sent back last; the error says it.
             command_id: the caller's name for this; asked again under the same name, it is not done again.
             principal: who asks, for the audit log.
 
@@ -247,11 +247,9 @@ class InstanceClock(TreeClock):
             return known
         cut = self._cut(fork)
         if digest and cut_digest(cut).hex() != digest:
-            ticks = ", ".join(f"{one.role} at local tick {one.checkpoint.local_tick}" for one in cut.origins)
-            raise PackageError(
-                f"{instance_id(fork)} has moved on since it was taken out after control tick {control_tick}: it is at "
-                f"control tick {cut.control_tick} now, {ticks}. Use force to let it go back nevertheless."
-            )
+            raise PackageError(_moved_on(instance_id(fork), control_tick, cut))
+        if self._chronicle.remembers:
+            self._end_here()  # what is taken back stood until now, and somebody has to know
         members = {member_id: RevertedMember(*one) for member_id, one in states.items()}
         return self._go_back(RevertDomain(fork, control_tick, members, keeps_mail=bool(digest)), asked)
 
@@ -422,3 +420,17 @@ class InstanceClock(TreeClock):
         with Headless(chronicle.settings, then.epoch, chronicle.realm_paths) as lived:
             lived.become(standing)
             return lived.cut(tuple(lived.members_of(base.fork))), where
+
+
+def _moved_on(instance: str, control_tick: int, cut: Cut) -> str:
+    """Why an instance is not what an outer layer knows, in words."""
+    ticks = ", ".join(f"{one.role} at local tick {one.checkpoint.local_tick}" for one in cut.origins)
+    now = (
+        f"commands have changed it since, at the same control tick, {ticks}"
+        if cut.control_tick == control_tick
+        else f"it is at control tick {cut.control_tick} now, {ticks}"
+    )
+    return (
+        f"{instance} has moved on since it was taken out, or sent back last, after control tick {control_tick}: {now}. "
+        "Use force to let it go back nevertheless."
+    )

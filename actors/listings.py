@@ -13,7 +13,7 @@ from actors.core.kernel.logs import RITUALS, Logged
 from actors.core.kernel.messages import Checkpoint
 from actors.core.kernel.states import Records, decode_state
 from actors.core.kernel.tables import forks_in, instances_in
-from actors.core.platforms.society_rows import agent_rows, ritual_rows
+from actors.core.platforms.society_rows import agent_rows, ritual_rows, rituals_ended
 from actors.core.players.players import listed, restored
 from actors.ritual_logs import NOTHING_LOGGED, RitualLog, Rows, in_json
 from actors.vaults.checks import NUMBER_MAX
@@ -27,11 +27,13 @@ class Society(msgspec.Struct, frozen=True):
         made_of: digest, local tick and name, by which it is known to be as it was.
         agents: rows of `vault_agents`.
         rituals: rows of `vault_ritual_logs`, of the rituals that it remembers.
+        ended: how many have ended.
     """
 
     made_of: tuple[bytes, int, str]
     agents: Rows
     rituals: Rows
+    ended: int
 
 
 class Lister:
@@ -113,7 +115,7 @@ class Lister:
             society = societies[name] = self._society(name, instance, kept.checkpoint)
             self._lived[name] = kept.checkpoint.number
             log = self._logs.get(name, NOTHING_LOGGED)
-            of_it, since[name] = log.with_remembered(society.rituals, kept.checkpoint.number)
+            of_it, since[name] = log.with_remembered(society.rituals, society.ended, kept.checkpoint.number)
             rituals.update(of_it)
             control_tick = min(control_tick, _listed_at(control_tick, kept, kept.checkpoint))
         self._societies = societies
@@ -133,7 +135,7 @@ class Lister:
         aged = {**of, "local_tick": checkpoint.local_tick}
         agents: Rows = {(name, one): in_json({**aged, **row}) for one, row in agent_rows(state).items()}
         rituals: Rows = {(name, one): in_json({**of, **row}) for one, row in ritual_rows(state).items()}
-        return Society(made_of, agents, rituals)
+        return Society(made_of, agents, rituals, rituals_ended(state))
 
 
 def _listed_at(control_tick: int, kept: KeptTable, checkpoint: Checkpoint) -> int:

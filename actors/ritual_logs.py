@@ -65,18 +65,19 @@ class RitualLog:
         """All of it."""
         return {one.key: one.row for one in self.said}
 
-    def with_remembered(self, remembered: Rows, lived: int) -> tuple[Rows, int]:
+    def with_remembered(self, remembered: Rows, ended: int, lived: int) -> tuple[Rows, int]:
         """The rows of an instance that lives: what it remembers, what it forgot before, and what has come since.
 
         Args:
             remembered: what its checkpoint remembers.
+            ended: how many rituals had ended by then.
             lived: the number of the last grant that is in the checkpoint.
 
         Returns:
             The rows, and the number from which on they are all that there are.
         """
         numbers: dict[Key, Any] = {key: row["number"] for key, row in remembered.items()}
-        first = min(numbers.values(), default=0)
+        first = min(numbers.values(), default=ended)
         rows = {one.key: one.row for one in self.said if one.grant <= lived and one.number < first}
         later = [one for one in self.said if one.grant > lived]
         end = later[0].number if later else None

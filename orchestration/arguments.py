@@ -29,6 +29,21 @@ def checked(kind: type[T] | tuple[type[Any], ...], value: object, what: str) -> 
     return cast(T, value)
 
 
+def check_target(control_tick: int | None, snapshot: str) -> None:
+    """Makes sure that a revert is told one boundary.
+
+    Raises:
+        CommandRefusedError: it is told none, or two.
+    """
+    if control_tick is None and not snapshot:
+        raise CommandRefusedError("a revert needs a control tick, or else a snapshot.")
+    if control_tick is not None and snapshot:
+        raise CommandRefusedError(
+            f"a revert goes to control tick {control_tick!r:.30} or to snapshot {snapshot!r:.80}; only one of them may be "
+            "given."
+        )
+
+
 def checked_map(values: object, what: str) -> dict[str, Any]:
     """`values` as a dictionary; None is an empty one.
 

@@ -25,7 +25,7 @@ from actors.core.permissions.validators import EVERYWHERE
 from actors.requests import KEYED, Caller
 from orchestration import god_commands as asked
 from orchestration import god_results as came
-from orchestration.arguments import encoded
+from orchestration.arguments import check_target, encoded
 from orchestration.god_commands import GodCommand
 from orchestration.instances import FourPlatformInstance, changes_of
 from orchestration.presiding import Presiding
@@ -100,8 +100,7 @@ class Errand:
         return self._submit(Unfreeze(whom, FREEZE), scope)
 
     def _timeline_revert(self, command: asked.TimelineRevert) -> came.GodResult:
-        if (command.control_tick is None) != bool(command.snapshot):
-            raise CommandRefusedError("a revert needs a control tick, or else a snapshot.")
+        check_target(command.control_tick, command.snapshot)
         tick, then = command.control_tick or 0, command.snapshot
         mv = self._mv
         if not command.scope:

@@ -14,10 +14,10 @@ from uuid import uuid4
 import msgspec
 
 from actors.core.kernel.codec import Plain, decode, encode
-from actors.core.kernel.commands import ImportInstances
+from actors.core.kernel.commands import ImportInstances, Reply
 from actors.core.kernel.cut_checks import checked_cut
 from actors.core.kernel.domains import Cut, Origin, cut_digest, decoded_cut, encoded_cut
-from actors.core.kernel.errors import CommandRefusedError, PackageError, ProtocolError
+from actors.core.kernel.errors import CommandRefusedError, PackageError, ProtocolError, SoulfraError
 from actors.core.kernel.instances import PLATFORM_ROLES, RUNTIME, SURFACE
 from actors.core.kernel.states import Records, decode_state
 from actors.fingerprints import fingerprint
@@ -164,6 +164,10 @@ class OuterLayers(GodMode):
         Raises:
             PackageError: it has moved on, or the package is not one of it; nothing has changed.
         """
+        found: dict[str, Any] = self._sent_down(who, package, original, force).value()
+        return found
+
+    def _sent_down(self, who: Who, package: OuterLayerPackage, original: OuterLayerPackage, force: bool) -> Reply:
         instance = self.instance(who)
         allowed = {*FACTORIES.values(), *REALMS_KNOWN, *self._factories()}
         cut = _checked_cut(package, allowed)
@@ -178,8 +182,27 @@ class OuterLayers(GodMode):
             raise PackageError(
                 "the original says no digest, so nobody knows whether the instance has moved on; use force."
             )
-        reply = self._call("send_down", instance.fork, then, expected, cut.control_tick, uuid4().hex, self._principal)
-        return reply.value()  # type: ignore[no-any-return]
+        known_at = original.metadata.control_tick
+        return self._call("send_down", instance.fork, then, expected, known_at, uuid4().hex, self._principal)  # type: ignore[no-any-return]
+
+    def _sent_back(self, who: Who, original: OuterLayerPackage, sent: Reply) -> OuterLayerPackage:
+        """What is known of an instance that was sent back: what it is since, if nothing has happened since.
+
+        If the clock has gone on meanwhile, or cannot say, it is known as it was before.
+        """
+        try:
+            found = self.instance_digest_with_boundary(who)
+        except SoulfraError:
+            return original
+        if found.boundary != sent.boundary:
+            return original
+        digest, tick, position = found.digest, found.boundary.control_tick, found.boundary.position
+        return msgspec.structs.replace(
+            original,
+            metadata=msgspec.structs.replace(
+                original.metadata, digest=digest, branch=found.boundary.branch, control_tick=tick, position=position
+            ),
+        )
 
     def _factories(self) -> set[str]:
         return set(self._call("factories"))

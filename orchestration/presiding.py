@@ -23,7 +23,7 @@ from actors.core.merging.unified_snapshots import UnifiedSnapshot
 from actors.core.permissions.roles import LOCAL
 from actors.requests import Caller
 from actors.vaults.records import Unification
-from orchestration.arguments import checked, checked_texts
+from orchestration.arguments import check_target, checked, checked_texts
 from orchestration.engines import Ticket
 from orchestration.instances import FourPlatformInstance, changes_of, found, instance_of, specs_of
 from orchestration.permitting import Permitting
@@ -175,8 +175,7 @@ class Presiding(Permitting):
             CommandRefusedError: it was not there then or had other members, it is too large, or there is no vault.
             EngineError: history cannot be lived again; nothing has changed.
         """
-        if (control_tick is None) != bool(snapshot):
-            raise CommandRefusedError("a revert needs a control tick, or else a snapshot.")
+        check_target(control_tick, snapshot)
         tick = 0 if control_tick is None else control_tick
         number = self.instance(who).fork
         then = checked(str, snapshot, "snapshot")

@@ -11,7 +11,7 @@ from actors.core.kernel.commands import Boundary, DropFork, ForkGames, Reply
 from actors.core.kernel.errors import CommandRefusedError
 from actors.core.kernel.states import Difference
 from actors.vaults.records import Branch, Snapshot, unknown_snapshot
-from orchestration.arguments import checked, checked_texts
+from orchestration.arguments import check_target, checked, checked_texts
 from orchestration.commanding import Commanding
 from orchestration.engines import Engine
 from orchestration.forks import Fork, forked_from, modifications_of
@@ -170,8 +170,9 @@ class Remembering(Commanding):
             UnknownSnapshotError: there is no such snapshot.
             EngineError: history cannot be lived again; nothing has changed.
         """
-        if (control_tick is None) != bool(snapshot) or (snapshot and branch):
-            raise CommandRefusedError("a revert needs a control tick, or else a snapshot.")
+        check_target(control_tick, snapshot)
+        if snapshot and branch:
+            raise CommandRefusedError("a snapshot is of a branch of its own; leave the branch out.")
         for text, what in ((branch, "branch"), (snapshot, "snapshot"), (name, "name"), (reason, "reason")):
             checked(str, text, what)
         tick = 0 if control_tick is None else control_tick
@@ -196,8 +197,7 @@ class Remembering(Commanding):
                 is no vault.
             EngineError: history cannot be lived again; nothing has changed.
         """
-        if (control_tick is None) != bool(snapshot):
-            raise CommandRefusedError("a revert needs a control tick, or else a snapshot.")
+        check_target(control_tick, snapshot)
         checked(str, realm_id, "realm id")
         tick = 0 if control_tick is None else control_tick
         then = checked(str, snapshot, "snapshot")

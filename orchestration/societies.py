@@ -179,9 +179,10 @@ def _sayings(picture: Mapping[str, Any]) -> list[str]:
     if vibes is not None:
         found.append(f"vibes: mood {vibes['mood']:.3f}, harmony {vibes['harmony']:.3f}")
     if vitals is not None:
+        others = max(0, vitals["rituals_ended"] - vitals["completed"] - vitals["aborted"])
         found.append(
-            f"rituals: {vitals['completed']:,} completed, {vitals['aborted']:,} aborted; energy in the pool: "
-            f"{vitals['pool']:,}; loops sealed: {vitals['loops_closed']:,}"
+            f"rituals: {vitals['completed']:,} completed, {vitals['aborted']:,} aborted, {others:,} denied or lapsed; "
+            f"energy in the pool: {vitals['pool']:,}; loops sealed: {vitals['loops_closed']:,}"
         )
     return found
 

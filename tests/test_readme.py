@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from shown import BLOCK, blocks, run_python, shown_as, steps
 
+from actors.packages.manipulations import MANIPULATIONS
 from orchestration.main import run
 
 ROOT = Path(__file__).parents[1]
@@ -115,3 +116,15 @@ def test_the_history_in_the_docs(tmp_path, monkeypatch):
     assert [line.split()[0] for line in swept] == ["0", "50", "100"] and len({line.split()[1] for line in swept}) > 1
     assert re.fullmatch(r"\d+ NPCs then", npcs) and branches == "['main', 'poor']"
     assert re.fullmatch(r"\d+ NPCs in sol~2", copied)
+
+
+def test_the_outer_layer_in_the_docs():
+    page = (ROOT / "docs" / "packages.md").read_text(encoding="utf-8")
+    assert run_python(blocks(page, "python")[1], "docs") == blocks(page, "text")[0]
+    assert "(docs/packages.md#an-outer-layer)" in README and "\n## An outer layer\n" in page
+
+
+def test_the_table_of_manipulations_in_the_docs():
+    page = (ROOT / "docs" / "packages.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `([A-Z_]{12,})` \| (.*?) \|", page, re.MULTILINE))
+    assert told == {name: ", ".join(f"`{one}`" for one in row.arguments) for name, row in MANIPULATIONS.items()}

@@ -13,6 +13,7 @@ from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.domains import Cut, decoded_cut, encoded_cut
 from actors.core.kernel.errors import CommandRefusedError, PackageError, ProtocolError
 from actors.core.kernel.states import Records, State, decode_state, encode_state
+from actors.core.platforms.rituals import HISTORY_MAX, ritual_number
 from actors.packages.contents import OuterLayerPackage
 
 AGENTS, HISTORY, WEATHER = "agents", "history", "weather"
@@ -20,11 +21,18 @@ AGENTS, HISTORY, WEATHER = "agents", "history", "weather"
 NOW = "now"
 """The one object of the weather, and of `VITALS`."""
 VITALS, ENDED = "vitals", "rituals_ended"
-"""Where Runtime counts the rituals that have ended; a history never counts further than that."""
+"""Where Runtime counts the rituals that have ended: as many as its history says, and those before that it has forgotten."""
+COUNTED = ("completed", "aborted")
+"""Outcomes that it counts one by one, too."""
+REPORTED = "reported"
+"""How many of these Mirror has been told of."""
+RITUALS = "rituals"
+"""Section: rituals under way (Runtime's)."""
 ORDER = "order"
 """Of an ended ritual: how many had ended before it."""
 INTENSITY_LEAST = 0.1
 NAMES_SHOWN = 12
+ID_CHARACTERS_MAX = 128
 
 
 def modify_agent_personality(state: State, agent: str, traits: Mapping[str, float]) -> State:
@@ -39,7 +47,7 @@ def modify_agent_personality(state: State, agent: str, traits: Mapping[str, floa
         CommandRefusedError: there is no such agent or trait, or a number is out of its range.
     """
     agents = _section(state, AGENTS)
-    record = agents.get(agent)
+    record = agents.get(_text(agent, "agent"))
     personality = record.get("personality") if isinstance(record, Mapping) else None
     if not isinstance(record, Mapping) or not isinstance(personality, Mapping):
         raise CommandRefusedError(f"there is no agent {agent!r:.100} with a personality; there are {_some(agents)}.")
@@ -54,43 +62,47 @@ def modify_agent_personality(state: State, agent: str, traits: Mapping[str, floa
 
 
 def inject_ritual_event(state: State, ritual: str, record: Mapping[str, Plain]) -> State:
-    """Lets a ritual have happened, after all that have.
+    """Lets a ritual have happened, after all that have; where there is no room, the oldest is forgotten.
 
     Args:
         state: with the section `HISTORY`.
-        ritual: an id that no other has.
+        ritual: an id that no other has, and that Runtime gives to none.
         record: what is remembered of it, with the attributes of the others but `order`.
 
     Raises:
-        CommandRefusedError: the id is taken or empty, or the record does not fit.
+        CommandRefusedError: the id is taken, one of Runtime's or none, or the record does not fit.
     """
     history = _section(state, HISTORY)
-    if ritual in history:
+    if _text(ritual, "ritual") in history:
         raise CommandRefusedError(f"there is a ritual {ritual!r:.100} in the history already; choose another id.")
     order = max((_order(ritual_id, one) + 1 for ritual_id, one in history.items()), default=_ended(state))
     order = max(order, _ended(state))
-    _check_records({ritual: record}, history)
-    return _with_history(state, {**history, ritual: {**record, ORDER: order}})
+    _check_records(state, {ritual: record}, history)
+    newest = sorted(history, key=lambda one: _order(one, history[one]))[-(HISTORY_MAX - 1) :]
+    after = {one: history[one] for one in history if one in newest}
+    return _with_history(state, {**after, ritual: {**record, ORDER: order}}, order + 1)
 
 
 def rewrite_history(state: State, history: Mapping[str, Mapping[str, Plain]]) -> State:
-    """Puts another history in place of the one that was.
+    """Puts another history in place of all that is remembered; what was forgotten before stays as it was.
+
+    So the first one is given the number of the oldest that was remembered, and as many rituals have ended as that makes.
 
     Args:
         state: with the section `HISTORY`.
         history: ritual id to what is remembered of it, with the attributes of those that were but `order`, in the order in
-            which they are to have happened; may be empty.
+            which they are to have happened; may be empty. An id that Runtime gives is one of those that were.
 
     Raises:
-        CommandRefusedError: a record does not fit.
+        CommandRefusedError: an id or a record does not fit.
     """
     present = _section(state, HISTORY)
     if not isinstance(history, Mapping):
         raise CommandRefusedError(f"a history is a map of ritual id to record, not {type(history).__name__}.")
-    _check_records(history, present)
-    first = max(_ended(state) - len(history), 0)
+    _check_records(state, history, present)
+    first = min((_order(ritual, one) for ritual, one in present.items()), default=_ended(state))
     written = {ritual: {**one, ORDER: first + place} for place, (ritual, one) in enumerate(history.items())}
-    return _with_history(state, written)
+    return _with_history(state, written, first + len(written))
 
 
 def alter_vibe_weather(state: State, weather: Mapping[str, Plain]) -> State:
@@ -177,7 +189,7 @@ MANIPULATIONS: Final[Mapping[str, Manipulation]] = {
         "makes other weather", WEATHER, "vibes", {"weather": {"type": "object"}}, alter_vibe_weather
     ),
     "REWRITE_HISTORY": Manipulation(
-        "puts another history in place of the one that was",
+        "puts another history in place of what is remembered",
         HISTORY,
         "rituals",
         {"history": {"type": "object", "additionalProperties": {"type": "object"}}},
@@ -204,7 +216,7 @@ def manipulated(
         CommandRefusedError: no such method or member, or arguments that do not fit; nothing has changed.
         PackageError: its cut cannot be read.
     """
-    if method not in MANIPULATIONS:
+    if not isinstance(method, str) or method not in MANIPULATIONS:
         raise CommandRefusedError(f"there is no manipulation {method!r:.100}; there are {', '.join(MANIPULATIONS)}.")
     row = MANIPULATIONS[method]
     if not isinstance(arguments, Mapping) or arguments.keys() != row.arguments.keys():
@@ -216,11 +228,18 @@ def manipulated(
         raise CommandRefusedError(
             f"{method} changes the section {row.section!r} of {who}; those that have it are {', '.join(having) or 'none'}."
         )
-    after = row.act(states[having[0]], **arguments)
+    try:
+        after = row.act(states[having[0]], **arguments)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:  # nobody has made a member of it yet
+        raise CommandRefusedError(
+            f"{method} cannot be done to {having[0]}, whose state is not of our form: {str(error)[:200].rstrip('.')}."
+        ) from None
+    try:
+        document = encode_state(after)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CommandRefusedError(f"{method} makes what cannot be kept: {str(error)[:200].rstrip('.')}.") from None
     origins = [
-        msgspec.structs.replace(
-            one, checkpoint=msgspec.structs.replace(one.checkpoint, document=encode_state(after), digest=b"")
-        )
+        msgspec.structs.replace(one, checkpoint=msgspec.structs.replace(one.checkpoint, document=document, digest=b""))
         if one.role == having[0]
         else one
         for one in cut.origins
@@ -232,6 +251,12 @@ def manipulated(
         game_state=msgspec.structs.replace(package.game_state, **shown),
         metadata=msgspec.structs.replace(package.metadata, digest=""),
     )
+
+
+def changed_roles(before: OuterLayerPackage, after: OuterLayerPackage) -> list[str]:
+    """Of which members the states in two packages of one instance are not the same."""
+    known = {one.role: one.checkpoint.document for one in decoded_cut(before.cut).origins}
+    return [one.role for one in decoded_cut(after.cut).origins if known.get(one.role) != one.checkpoint.document]
 
 
 def _states_in(package: OuterLayerPackage) -> tuple[Cut, dict[str, State]]:
@@ -258,14 +283,29 @@ def _ended(state: State) -> int:
     return int(now.get(ENDED, 0)) if isinstance(now, Mapping) else 0
 
 
-def _with_history(state: State, history: Mapping[str, Mapping[str, Plain]]) -> State:
-    """A state with another history, whose rituals are among those that have ended."""
+def _with_history(state: State, history: Mapping[str, Mapping[str, Plain]], ended: int) -> State:
+    """A state with another history, after which so many rituals have ended; Mirror is told of what it has not been told of."""
     changed = {**state, HISTORY: Records(dict(history))}
-    ended = max((int(one[ORDER]) + 1 for one in history.values()), default=0)
     vitals = state.get(VITALS)
-    if isinstance(vitals, Records) and ended > _ended(state) and isinstance(vitals.objects.get(NOW), Mapping):
-        changed[VITALS] = Records({**vitals.objects, NOW: {**vitals.objects[NOW], ENDED: ended}})
+    now = vitals.objects.get(NOW) if isinstance(vitals, Records) else None
+    if isinstance(vitals, Records) and isinstance(now, Mapping):
+        present = _section(state, HISTORY)
+        counted = {**now, ENDED: ended}
+        first = min((one[ORDER] for one in history.values()), default=ended)
+        taken = {one: record for one, record in present.items() if _order(one, record) >= first}
+        for outcome in COUNTED:
+            if outcome in now:
+                more = _with_outcome(history, outcome) - _with_outcome(taken, outcome)
+                counted[outcome] = max(0, now[outcome] + more)
+        if REPORTED in now:
+            fresh = [one[ORDER] for ritual, one in history.items() if present.get(ritual) != one]
+            counted[REPORTED] = min([now[REPORTED], ended, *fresh])
+        changed[VITALS] = Records({**vitals.objects, NOW: counted})
     return changed
+
+
+def _with_outcome(history: Mapping[str, Plain], outcome: str) -> int:
+    return sum(isinstance(one, Mapping) and one.get("outcome") == outcome for one in history.values())
 
 
 def _order(ritual: str, record: Plain) -> int:
@@ -275,12 +315,11 @@ def _order(ritual: str, record: Plain) -> int:
     return order
 
 
-def _check_records(records: Mapping[str, Plain], present: Mapping[str, Plain]) -> None:
+def _check_records(state: State, records: Mapping[str, Plain], present: Mapping[str, Plain]) -> None:
     """Refuses records that are unlike those that are there; where there are none, they only have to be plain."""
     like = next((present[ritual] for ritual in sorted(present)), None)
     for ritual, record in records.items():
-        if not isinstance(ritual, str) or not ritual or not ritual.isprintable():
-            raise CommandRefusedError(f"{ritual!r:.100} can be no ritual's id; use a short printable one.")
+        _check_ritual_id(state, ritual, present)
         if not isinstance(record, Mapping) or ORDER in record:
             raise CommandRefusedError(
                 f"ritual {ritual!r:.100} must be a map of attributes without {ORDER}, which is given here."
@@ -294,6 +333,58 @@ def _check_records(records: Mapping[str, Plain], present: Mapping[str, Plain]) -
             if {name: type(value) for name, value in record.items()} != kinds:
                 told = ", ".join(f"{name} ({kind.__name__})" for name, kind in sorted(kinds.items()))
                 raise CommandRefusedError(f"ritual {ritual!r:.100} must have {told}, as the others have.")
+        _check_record(state, ritual, record, present)
+
+
+def _check_ritual_id(state: State, ritual: object, present: Mapping[str, Plain]) -> None:
+    """Refuses what can be no id, and what Runtime has given to another ritual, or will give to one."""
+    if not isinstance(ritual, str) or not 0 < len(ritual) <= ID_CHARACTERS_MAX or not ritual.isprintable():
+        raise CommandRefusedError(f"{ritual!r:.100} can be no ritual's id; use a short printable one.")
+    if ritual in present:
+        return
+    under_way = state.get(RITUALS)
+    if ritual_number(ritual) is not None or (isinstance(under_way, Records) and ritual in under_way.objects):
+        raise CommandRefusedError(
+            f"ritual {ritual!r} has an id of those that Runtime itself gives, and is not in the history; choose another id, "
+            "for example 'coronation'."
+        )
+
+
+def _check_record(state: State, ritual: str, record: Mapping[str, Plain], present: Mapping[str, Plain]) -> None:
+    """Refuses a ritual of nobody, or of a time that cannot have been, as far as the state tells who and when.
+
+    What stands in the history already may stay there.
+    """
+    if ritual in present and {**present[ritual], ORDER: 0} == {**record, ORDER: 0}:
+        return
+    began_at, ended_at = record.get("began_at"), record.get("ended_at")
+    vitals = state.get(VITALS)
+    now = vitals.objects.get(NOW) if isinstance(vitals, Records) else None
+    latest = now.get(NOW) if isinstance(now, Mapping) else None
+    if (
+        isinstance(began_at, int)
+        and isinstance(ended_at, int)
+        and isinstance(latest, int)
+        and not 0 <= began_at <= ended_at <= latest
+    ):
+        raise CommandRefusedError(
+            f"ritual {ritual!r} cannot have begun at local tick {began_at!r:.30} and ended at {ended_at!r:.30}: that must "
+            f"be within 0 to {latest}, the present one, in that order."
+        )
+    agents = state.get(AGENTS)
+    if "agent" in record and isinstance(agents, Records):
+        known = {*agents.objects, *(one.get("agent") for one in present.values() if isinstance(one, Mapping))}
+        if record["agent"] not in known:
+            raise CommandRefusedError(
+                f"ritual {ritual!r} is for {record['agent']!r:.100}, who is not there and of whom the history does not tell; "
+                f"there are {_some(agents.objects)}."
+            )
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise CommandRefusedError(f"the {what} is named by its id, a text, not by {value!r:.100}.")
+    return value
 
 
 def _check_share(name: str, value: object, least: float) -> None:

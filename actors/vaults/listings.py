@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Table, bindparam, func, select
 
+from actors.core.platforms.rituals import ritual_number
 from actors.vaults.records import Branch, Instant, Listing
 from actors.vaults.stores import Cursor, Store, updating
 from actors.vaults.tables import LISTINGS, TAKEN_BACK, listed
@@ -19,6 +20,10 @@ Key = tuple[str, ...]
 Rows = Mapping[Key, Mapping[str, object]]
 Of = Mapping[str, object]
 """Multiverse and branch, by the names of their columns."""
+
+
+AGAIN = "\u00a0"
+"""Between the id of a row that came again and the row's number: no id that somebody may give has this space in it."""
 
 
 class Listings:
@@ -61,6 +66,8 @@ class Listings:
                 if (before := there.get(key)) != row:
                     if log is not None and before is not None:
                         log.take_back(cursor, {**of, **table.named(key)}, instant)
+                    elif log is not None:
+                        log.set_aside(cursor, {**of, **table.named(key)}, _number(row))
                     cursor.execute(table.put, {**of, **table.named(key), **row})
         cursor.execute(self._note, {**of, "listing": listing.listing, "control_tick": listing.control_tick})
 
@@ -106,7 +113,7 @@ class _LogStatements:
 
     def __init__(self, store: Store, table: Table, gone: Table) -> None:
         keys = [column.name for column in table.primary_key]
-        self._key, self._owner = keys[2:], keys[2]
+        self._key, self._owner, self._entry = keys[2:], keys[2], keys[-1]
         self._columns = [column.name for column in table.columns][2:]
         shown = [table.c[name] for name in self._columns]
         of_branch = [table.c[key] == bindparam(key) for key in keys[:2]]
@@ -119,6 +126,8 @@ class _LogStatements:
         everything = [column.name for column in table.columns]
         instant: list[Any] = [bindparam(name).label(name) for name in ("control_tick", "position")]
         of_key = [table.c[key] == bindparam(key) for key in keys]
+        self._same = store.prepare(select(table.c.number).where(*of_key, before))
+        self._rename = store.prepare(table.update().values({self._entry: bindparam("renamed")}).where(*of_key))
         kept = select(*(table.c[name] for name in everything), *instant).where(*of_key)
         moved = store.insert(gone).from_select([*everything, "control_tick", "position"], kept)
         self._take_back = store.prepare(updating(moved, [column.name for column in gone.primary_key], {}))
@@ -155,6 +164,15 @@ class _LogStatements:
     def take_back(self, cursor: Cursor, key: Of, instant: Instant) -> None:
         """Keeps a row that is about to go."""
         cursor.execute(self._take_back, {**key, "control_tick": instant[0], "position": instant[1]})
+
+    def set_aside(self, cursor: Cursor, key: Of, number: int) -> None:
+        """Gives an older row another id, if it has one that is about to come again: whoever gave it had forgotten it."""
+        entry_id = str(key[self._entry])
+        if ritual_number(entry_id) is not None:  # one that is given once
+            return
+        cursor.execute(self._same, {**key, "number": number})
+        if (found := cursor.fetchone()) is not None:
+            cursor.execute(self._rename, {**key, "renamed": f"{entry_id}{AGAIN}{found[0]}"})
 
     def owners(self, cursor: Cursor, of: Of, since: Mapping[str, int]) -> list[tuple[str, int]]:
         """Who has rows, and up to which number they are asked for."""

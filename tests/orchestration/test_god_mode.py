@@ -295,6 +295,7 @@ def test_who_is_named_has_what_is_granted_also_locally_and_after_a_restart(tmp_p
         ({"type": "REALITY_FORK"}, "source: field required"),
         ({"type": "REALITY_FORK", "source": "alpha", "branch": "x"}, "a fork begins now"),
         ({"type": "TIMELINE_REVERT"}, "needs a control tick"),
+        ({"type": "TIMELINE_REVERT", "control_tick": 1, "snapshot": "s"}, "only one of them may be given"),
         ({"type": "TIMELINE_REVERT", "scope": "alpha", "control_tick": 1, "name": "x"}, "leave branch and name out"),
         ({"type": "AGENT_POSSESSION", "instance": "alpha", "agent": "nobody"}, "no living agent 'nobody'"),
         ({"type": "AGENT_POSSESSION", "instance": "alpha", "step": "act", "lease_id": "x", "action": "rest"}, "no lease 'x'"),

@@ -193,6 +193,12 @@ def test_any_command_as_json(soulfra: Shell, mv: Multiverse, monkeypatch: pytest
     assert [one.name for one in mv.instances()] == ["alpha", "beta"]
 
 
+def test_of_a_key_that_is_there_twice_the_last_counts(soulfra: Shell, mv: Multiverse) -> None:
+    text = '{"type": "CLONE_INSTANCE", "source": "alpha", "name": "first", "name": "last"}'
+    assert soulfra("god", "command", "home", "--json-command", text)[0] == 0
+    assert [one.name for one in mv.instances()] == ["alpha", "last"]
+
+
 def test_on_a_branch_that_begins_before_it_the_same_key_is_another_command(soulfra: Shell, mv: Multiverse) -> None:
     clone = ("god", "clone-instance", "home", "--source", "alpha", "--name", "beta", "--idempotency-key", "k")
     assert soulfra(*clone)[0] == 0

@@ -98,7 +98,11 @@ def test_a_society_is_shown(soulfra: Shell, mv: Multiverse) -> None:
     weather, vitals = mv.query("surface~1", "weather"), mv.query("runtime~1", "vitals")
     assert lines[1].startswith(f"weather: {weather['phase']}, intensity {weather['intensity']:.3f}")
     assert lines[2] == f"compliance: {mv.query('protocol~1', 'compliance')['level']}, 0.998"
-    assert lines[4].startswith(f"rituals: {vitals['completed']} completed, {vitals['aborted']} aborted;")
+    others = vitals["rituals_ended"] - vitals["completed"] - vitals["aborted"]
+    outcomes = [one["outcome"] for one in mv.query("runtime~1", "history").values()]
+    assert len(outcomes) == vitals["rituals_ended"] and others == sum(one in ("denied", "lapsed") for one in outcomes)
+    counted = f"{vitals['completed']} completed, {vitals['aborted']} aborted, {others} denied or lapsed"
+    assert lines[4].startswith(f"rituals: {counted}; energy in the pool: ")
     assert [line.split()[0] for line in lines[6:11]] == ["surface", "runtime", "protocol", "mirror", "a"]
     (arty,) = (line for line in lines if line.startswith("arty "))
     assert "possessed" in arty and arty.endswith("ann until 1,300")

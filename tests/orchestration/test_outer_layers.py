@@ -29,6 +29,15 @@ def mv(tmp_path):
         yield found
 
 
+@pytest.fixture(scope="module")
+def twelve(tmp_path_factory):
+    """A package of an instance at control tick 12."""
+    with multiverse(tmp_path_factory.mktemp("twelve"), "m") as found:
+        found.create_instance("alpha")
+        found.run(12)
+        return found.export_to_outer_layer("alpha")
+
+
 @pytest.fixture
 def elsewhere(tmp_path):
     with multiverse(tmp_path, "elsewhere", seed=99) as found:
@@ -235,13 +244,136 @@ def test_an_outer_layer_changes_what_it_holds_and_sends_it_back(mv):
 def test_what_moved_on_meanwhile_is_left_alone_unless_forced(mv):
     layer = OuterLayerInterface()
     layer.receive(mv.export_to_outer_layer("alpha"))
+    layer.run(["alpha"], 30)
     mv.run(2)
     before = mv.digest()
-    with pytest.raises(PackageError, match="has moved on since it was taken out after control tick 12"):
+    with pytest.raises(
+        PackageError, match="after control tick 12: it is at control tick 14 now, mirror at local tick 140"
+    ):
         layer.send_back_down("alpha", mv, "alpha")
     assert mv.digest() == before
     layer.send_back_down("alpha", mv, "alpha", force=True)
-    assert {game["local_tick"] for game in mv.status().state["games"]} == {120}
+    assert {game["local_tick"] for game in mv.status().state["games"]} == {420}
+    layer.run(["alpha"], 1)
+    layer.send_back_down("alpha", mv, "alpha")  # nothing has happened to it since
+    assert {game["local_tick"] for game in mv.status().state["games"]} == {430}
+    mv.command("runtime~1", "stop_autonomous", {})
+    with pytest.raises(PackageError, match="sent back last, after control tick 14: commands have changed it since, at"):
+        layer.send_back_down("alpha", mv, "alpha")
+    mv.run(1)
+    with pytest.raises(PackageError, match="after control tick 14: it is at control tick 15 now"):
+        layer.send_back_down("alpha", mv, "alpha")
+
+
+RITUAL = {
+    "kind": "calling", "agent": "arty", "proposer": "god", "outcome": "completed", "flaws": 0, "began_at": 1, "ended_at": 9,
+    "reason": "",
+}  # fmt: skip
+
+
+def injected(ritual="coronation", **changes):
+    return ("INJECT_RITUAL_EVENT", {"ritual": ritual, "record": {**RITUAL, **changes}})
+
+
+def weather(**changes):
+    return ("ALTER_VIBE_WEATHER", {"weather": changes})
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (weather(phase="zzz", frequency=1), "surface cannot be made from that state"),
+        (weather(phase="calm-bloom", frequency=999), "calm-bloom has the frequency 432, not 999"),
+        (weather(trajectory="sideways"), "surface cannot be made"),
+        (weather(since=-1), "surface cannot be made"),
+        (weather(pressures={}), "surface cannot be made"),
+        (injected(kind="orgy"), "runtime cannot be made from that state: .*coronation does not fit"),
+        (injected(outcome="won"), "runtime cannot be made"),
+        (injected(flaws=2**62), "runtime cannot be made"),
+        (injected(reason="x" * 501), "runtime cannot be made"),
+        (injected(began_at=-5), "cannot have begun at local tick -5 and ended at 9: that must be within 0 to 120"),
+        (injected(began_at=10), "cannot have begun at local tick 10 and ended at 9"),
+        (injected(ended_at=121), "cannot have begun at local tick 1 and ended at 121"),
+        (injected(agent="nobody"), "is for 'nobody', who is not there"),
+        (injected("r" * 100_000), "can be no ritual's id"),
+        (injected("ritual_000099"), "id of those that Runtime itself gives"),
+        (("REWRITE_HISTORY", {"history": {f"r{n}": RITUAL for n in range(65)}}), "has 65 objects"),
+    ],
+)  # fmt: skip
+def test_what_no_member_would_take_is_refused_at_once(twelve, asked, words):
+    layer = OuterLayerInterface()
+    layer.receive(twelve)
+    with pytest.raises(CommandRefusedError, match=words):
+        layer.manipulate("alpha", *asked)
+    assert layer["alpha"] == twelve
+    layer.manipulate("alpha", *injected())
+    assert layer["alpha"].game_state.rituals["coronation"]["agent"] == "arty"
+
+
+def unmade(state, change):
+    """A Runtime's state that somebody has changed by hand."""
+    return {name: Records(change(name, dict(section.objects))) for name, section in state.items()}
+
+
+def moved_to(section, wanted, order):
+    def change(name, objects):
+        if name == section:
+            objects[wanted] = {**RITUAL, "order": order}
+        if name == "vitals":
+            objects["now"] = {**objects["now"], "rituals_ended": objects["now"]["rituals_ended"] + 1}
+        return objects
+
+    return lambda cut: with_state(cut, "runtime", lambda state: unmade(state, change))
+
+
+@pytest.mark.parametrize(
+    ("later", "word", "says"),
+    [(0, "ritual_000099", "a ritual still to come will be given that id"), (3, "coronation", "without a gap")],
+)  # fmt: skip
+def test_a_history_that_the_future_would_overwrite_is_refused_at_the_bottom(mv, elsewhere, later, word, says):
+    original = mv.export_to_outer_layer("alpha")
+    ended = mv.query("runtime~1", "vitals")["rituals_ended"]
+    package = forged(original, moved_to("history", word, ended + later))
+    before = mv.digest()
+    with pytest.raises(CallerError, match=says):
+        mv.send_back_down("alpha", package, original)
+    with pytest.raises(CallerError, match=says):
+        elsewhere.import_from_outer_layer(package)
+    assert mv.digest() == before and elsewhere.instances() == []
+
+
+@pytest.mark.parametrize("name", [5, ["a"], "i1", "a b", "@x", "x" * 500, None])
+def test_what_can_be_no_name_is_refused_where_it_is_given(twelve, name):
+    layer = OuterLayerInterface()
+    layer.receive(twelve)
+    with pytest.raises(CommandRefusedError, match="no instance could live as"):
+        layer.receive(twelve, name)
+    with pytest.raises(CommandRefusedError, match="no instance could live as"):
+        layer.clone("alpha", name)
+    with pytest.raises(CommandRefusedError, match=r"no package .* is held here; there are alpha"):
+        layer.run([name], 1)
+    with pytest.raises(CommandRefusedError, match="is held here"):
+        layer.manipulate(name, *injected())
+    assert layer.names == ["alpha"] and layer["alpha"] == twelve
+
+
+def test_what_is_no_package_and_no_list_is_refused(twelve):
+    layer = OuterLayerInterface()
+    with pytest.raises(CommandRefusedError, match="a package, or the path of a file with one, is received, not 5"):
+        layer.receive(5)
+    with pytest.raises(CommandRefusedError, match="no instance could live as 'i1'; give another name"):
+        layer.receive(msgspec.structs.replace(twelve, name="i1"))
+    layer.receive(twelve)
+    for names, says in (("alpha", "a list of names"), (5, "a list of names"), (["alpha"] * 2, "once at a time")):
+        with pytest.raises(CommandRefusedError, match=says):
+            layer.run(names, 1)
+    for ticks in (-1, "1", None):
+        with pytest.raises(CallerError, match="whole number from 0 upwards"):
+            layer.run(["alpha"], ticks)
+    for name in (5, "a/b"):
+        with pytest.raises(PackageError, match="a name in a package"):
+            layer.outward(name)
+    assert layer.names == ["alpha"] and layer["alpha"] == twelve
 
 
 def test_a_denial_holds_in_an_outer_layer_too(mv):

@@ -13,6 +13,7 @@ from actors.core.kernel.errors import CommandRefusedError, PackageError
 from actors.core.kernel.members import Birth
 from actors.core.kernel.messages import Checkpoint
 from actors.core.kernel.states import Records, State, decode_state, differences, encode_state
+from actors.core.platforms.rituals import HISTORY_MAX
 from actors.packages.contents import GameState, Metadata, OuterLayerPackage
 from actors.packages.manipulations import (
     MANIPULATIONS,
@@ -39,6 +40,7 @@ def runtime() -> State:
             }
         ),
         "history": Records({"r1": ended(3), "r2": ended(4)}),
+        "rituals": Records({"under way": {"kind": "calling"}}),
         "vitals": Records({"now": {"rituals_ended": 5, "energy": 1}}),
     }
 
@@ -90,18 +92,56 @@ def test_a_ritual_that_is_to_have_happened_comes_last() -> None:
     assert alone["history"] == Records({"mine": {"any": 1, "order": 0}})
 
 
-def test_a_history_that_is_written_anew_ends_where_the_old_one_did() -> None:
+def test_a_history_that_is_written_anew_begins_where_the_remembered_one_did() -> None:
     before = runtime()
+    before["vitals"].objects["now"]["reported"] = 5  # type: ignore[union-attr]
     records = {
         name: {key: value for key, value in ended(0, name).items() if key != "order"} for name in ("z", "a", "m")
     }
     after = rewrite_history(before, records)
     orders = {name: one["order"] for name, one in after["history"].objects.items()}  # type: ignore[union-attr]
-    assert orders == {"z": 2, "a": 3, "m": 4}
-    assert {section for section, _, _ in changed(before, after)} == {"history"}
-    longer = rewrite_history(before, {f"r{n}": dict(records["a"]) for n in range(7)})
-    assert longer["vitals"].objects["now"]["rituals_ended"] == 7  # type: ignore[union-attr]
-    assert rewrite_history(before, {})["history"] == Records({})
+    assert orders == {"z": 3, "a": 4, "m": 5}, "what was forgotten before stays: it was 0 to 2"
+    assert after["vitals"].objects["now"] == {"rituals_ended": 6, "energy": 1, "reported": 3}  # type: ignore[union-attr]
+    shorter = rewrite_history(before, {"r1": {name: value for name, value in ended(3).items() if name != "order"}})
+    assert shorter["vitals"].objects["now"] == {"rituals_ended": 4, "energy": 1, "reported": 4}  # type: ignore[union-attr]
+    nothing = rewrite_history(before, {})
+    assert nothing["history"] == Records({})
+    assert nothing["vitals"].objects["now"] == {"rituals_ended": 3, "energy": 1, "reported": 3}  # type: ignore[union-attr]
+    forgotten = {**before, "history": Records({})}
+    assert rewrite_history(forgotten, records)["vitals"].objects["now"]["rituals_ended"] == 8  # type: ignore[union-attr]
+
+
+def test_a_full_history_forgets_its_oldest() -> None:
+    full = {f"r{n}": ended(n) for n in range(10, 10 + HISTORY_MAX)}
+    vitals = {"rituals_ended": 10 + HISTORY_MAX, "completed": 70}
+    before = {"history": Records(full), "vitals": Records({"now": vitals})}
+    after = inject_ritual_event(before, "mine", {"kind": "gathering", "outcome": "completed", "flaws": 2})
+    assert full.keys() - after["history"].objects.keys() == {"r10"}  # type: ignore[union-attr]
+    assert len(after["history"].objects) == HISTORY_MAX  # type: ignore[union-attr]
+    assert after["vitals"].objects["now"] == {"rituals_ended": 11 + HISTORY_MAX, "completed": 71}  # type: ignore[union-attr]
+
+
+def test_a_state_that_is_of_no_form_is_no_traceback() -> None:
+    for odd in ({"rituals_ended": "x"}, {"rituals_ended": 5, "reported": "x"}, {"rituals_ended": 5, "completed": []}):
+        damaged = package(runtime={**runtime(), "vitals": Records({"now": odd})}, surface=surface())
+        for method, arguments in (
+            ("INJECT_RITUAL_EVENT", {"ritual": "x", "record": {"kind": "", "outcome": "completed", "flaws": 0}}),
+            ("REWRITE_HISTORY", {"history": {}}),
+        ):
+            if method == "REWRITE_HISTORY" and odd["rituals_ended"] == "x":
+                continue  # it does not ask
+            with pytest.raises(CommandRefusedError, match="whose state is not of our form"):
+                manipulated(damaged, method, arguments)
+
+
+def test_what_has_happened_is_counted() -> None:
+    before = runtime()
+    before["vitals"].objects["now"] |= {"completed": 4, "aborted": 1}  # type: ignore[union-attr]
+    record = {"kind": "gathering", "outcome": "aborted", "flaws": 2}
+    after = inject_ritual_event(before, "mine", record)["vitals"].objects["now"]  # type: ignore[union-attr]
+    assert (after["completed"], after["aborted"], after["rituals_ended"]) == (4, 2, 6)
+    after = rewrite_history(before, {"mine": record})["vitals"].objects["now"]  # type: ignore[union-attr]
+    assert (after["completed"], after["aborted"], after["rituals_ended"]) == (2, 2, 4)
 
 
 def test_the_weather() -> None:
@@ -152,6 +192,20 @@ NAN = float("nan")
         ("ALTER_VIBE_WEATHER", {"weather": {"frequency": "432"}}, "frequency must be of the kind int"),
         ("ALTER_VIBE_WEATHER", {"weather": {"phase": "chaos-bloom"}}, "has its own frequency; name both"),
         ("ALTER_VIBE_WEATHER", {"weather": {}}, "at least one attribute"),
+        *[
+            (method, arguments(ritual), f"ritual '{ritual}' has an id of those that Runtime itself gives")
+            for ritual in ("ritual_000032", "ritual_000099", "ritual_1000000", "under way")
+            for method, arguments in (
+                ("INJECT_RITUAL_EVENT", lambda one: {"ritual": one, "record": {"kind": "", "outcome": "", "flaws": 0}}),
+                ("REWRITE_HISTORY", lambda one: {"history": {one: {"kind": "", "outcome": "", "flaws": 0}}}),
+            )
+        ],
+        ("INJECT_RITUAL_EVENT", {"ritual": ["x"], "record": {}}, "the ritual is named by its id, a text, not by"),
+        ("INJECT_RITUAL_EVENT", {"ritual": "x" * 129, "record": {}}, "can be no ritual's id; use a short"),
+        ("REWRITE_HISTORY", {"history": {5: {}}}, "5 can be no ritual's id"),
+        ("MODIFY_AGENT_PERSONALITY", {"agent": ["a"], "traits": {"calm": 0.1}}, "the agent is named by its id, a text"),
+        (["EAT"], {}, "there is no manipulation"),
+        ("ALTER_VIBE_WEATHER", {"weather": {"frequency": 2**80}}, "makes what cannot be kept"),
         ("EAT", {}, "there is no manipulation 'EAT'; there are MODIFY_AGENT_PERSONALITY"),
     ],
 )

@@ -157,6 +157,7 @@ class MirrorPlatform(Platform):
             self.say_to_all(turn, messages.PATTERN, PatternSeen(kind, strength))
 
     def _remember(self, seen: RuntimeObservation) -> None:
+        self._take_back(seen.ended)
         for ritual_id in sorted(seen.ended, key=lambda one: seen.ended[one].order):
             if ritual_id not in self.timeline:
                 self._count("rituals")
@@ -171,6 +172,15 @@ class MirrorPlatform(Platform):
         vibes = self.vibes[NOW]
         harmony = patterns.mixed(vibes.harmony, (mean + vibes.compliance) / 2.0)
         self.vibes.change(NOW, mood=mean, spread=max(moods) - min(moods), harmony=harmony)
+
+    def _take_back(self, ended: Mapping[str, Ended]) -> None:
+        """Forgets what never was: where a number comes again, Runtime has another history from there on."""
+        first = min((one.order for one in ended.values()), default=None)
+        if first is None:
+            return
+        for ritual_id, known in self.timeline.items():
+            if known.order >= first and ritual_id not in ended:
+                del self.timeline.parts[ritual_id]
 
     def _seed(self, turn: Turn, seen: RuntimeObservation) -> None:
         """Gives the loop that runs a seed: of the seal of the one before, and of the timeline."""

@@ -15,6 +15,7 @@ from actors.core.platforms.rituals import (
     APPROVAL_TICKS_MAX,
     KINDS,
     PHASES,
+    RITUAL,
     RITUALS_MAX,
     Ended,
     Ritual,
@@ -58,7 +59,7 @@ def begin(
     )
     pending = asked and needs
     order = society.count("rituals_begun")
-    ritual_id = numbered("ritual", order)
+    ritual_id = numbered(RITUAL, order)
     society.rituals[ritual_id] = Ritual(
         kind,  # type: ignore[arg-type]
         agent_id,

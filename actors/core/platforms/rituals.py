@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from actors.core.platforms.schemas import Id, Line, Part, Whole
+from actors.core.platforms.schemas import Id, Line, Part, Whole, numbered
 
 RITUALS_MAX = 5
 """Rituals under way at once."""
@@ -14,6 +14,8 @@ HISTORY_MAX = 64
 APPROVAL_TICKS_MAX = 150
 """Local ticks that something waits for an answer; then it lapses."""
 RITUAL_ENERGY_MAX = 100
+NUMBER_DIGITS_MAX = 16
+"""Of the number in a ritual's id; no count goes further."""
 
 RitualKind = Literal["cleansing", "calling", "aura_weaving", "stirring", "gathering", "enterprise", "birth"]
 PhaseName = Literal["dormant", "awakening", "active", "peak", "waning"]
@@ -116,6 +118,19 @@ class Ended(Part, frozen=True):
     ended_at: Whole
     reason: Line
     order: Whole
+
+
+RITUAL: Final = "ritual"
+"""What Runtime calls its rituals; the id of one says how many were begun before it."""
+
+
+def ritual_number(ritual_id: str) -> int | None:
+    """How many rituals were begun before one of that id, if Runtime gives such ids; None of any other id."""
+    word, _, digits = ritual_id.partition("_")
+    if word != RITUAL or not (digits.isascii() and digits.isdecimal()) or len(digits) > NUMBER_DIGITS_MAX:
+        return None
+    number = int(digits)
+    return number if numbered(RITUAL, number) == ritual_id else None
 
 
 def fails(phase: Phase, weather: str, draw: int) -> bool:

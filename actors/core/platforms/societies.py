@@ -26,7 +26,7 @@ from actors.core.platforms.loops import LOOPS_MAX, TRACE_MAX, Loop
 from actors.core.platforms.messages import Founded, ValidationRequest, WeatherInfluence
 from actors.core.platforms.personalities import Personality
 from actors.core.platforms.possessions import LEASES_MAX, Lease, check_leases, taken
-from actors.core.platforms.rituals import HISTORY_MAX, RITUALS_MAX, Ended, Ritual
+from actors.core.platforms.rituals import HISTORY_MAX, RITUALS_MAX, Ended, Ritual, ritual_number
 from actors.core.platforms.runtime_vitals import POOL_MAX, Vitals, at_birth
 from actors.core.platforms.schemas import NOW, Shelf, numbered
 from actors.core.platforms.threads import THREADS_MAX, Thread
@@ -232,12 +232,29 @@ class Society:
         for loop_id, loop in self.loops.items():
             if loop_id != numbered("loop", loop.number):
                 raise ValueError(f"loops.{loop_id} has the number {loop.number}, which is not that of its id")
-        orders = [ended.order for ended in self.history.parts.values()]
-        if len(orders) != len(set(orders)) or any(order >= vitals.rituals_ended for order in orders):
-            raise ValueError("history: every record has an order of its own, below vitals.now.rituals_ended")
+        self._check_history()
         if sum(loop.state == "running" for loop in self.loops.parts.values()) > 1:
             raise ValueError("loops: only one loop runs at a time")
         check_leases(self.leases, self.agents)
+
+    def _check_history(self) -> None:
+        """Whether every ritual has an id that no other one will get, and a number of the last that have ended."""
+        begun, ended = self.vitals.rituals_begun, self.vitals.rituals_ended
+        for section, parts in (("rituals", self.rituals.parts), ("history", self.history.parts)):
+            for ritual_id in parts:
+                if (number := ritual_number(ritual_id)) is not None and number >= begun:
+                    raise ValueError(
+                        f"{section}.{ritual_id}: only {begun} rituals have begun (vitals.now.rituals_begun), so a ritual "
+                        "still to come will be given that id; choose another one"
+                    )
+        if both := sorted(self.rituals.parts.keys() & self.history.parts.keys()):
+            raise ValueError(f"history.{both[0]} is under way, too; what has ended has another id")
+        orders = sorted(one.order for one in self.history.parts.values())
+        if orders != list(range(ended - len(orders), ended)):
+            raise ValueError(
+                "history: every record has an order of its own, and all of them count up to vitals.now.rituals_ended, "
+                f"which is {ended}, without a gap"
+            )
 
     def _check_ritual(self, ritual_id: str, ritual: Ritual) -> None:
         if ritual.agent not in self.agents:

@@ -3,6 +3,7 @@
 Read from the state as it is written down. What a foreign platform keeps there in another shape is left out.
 """
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -11,7 +12,7 @@ from actors.core.kernel.codec import Plain, decode
 from actors.core.kernel.states import Records, State
 from actors.core.platforms.agents import Agent
 from actors.core.platforms.rituals import Ended
-from actors.core.platforms.schemas import Part
+from actors.core.platforms.schemas import NOW, Part
 
 Row = dict[str, Plain]
 P = TypeVar("P", bound=Part)
@@ -37,6 +38,14 @@ def agent_rows(state: State) -> dict[str, Row]:
 def ritual_rows(state: State) -> dict[str, Row]:
     """Every ended ritual that is remembered, by its id; `record` is all of one, `number` how many had ended before it."""
     return {ritual_id: _ritual_row(ended) for ritual_id, ended in _parts(state, "history", Ended)}
+
+
+def rituals_ended(state: State) -> int:
+    """How many rituals have ended; 0 where that is not counted as our Runtime does."""
+    vitals = state.get("vitals")
+    now = vitals.objects.get(NOW) if isinstance(vitals, Records) else None
+    ended = now.get("rituals_ended") if isinstance(now, Mapping) else None
+    return ended if isinstance(ended, int) else 0
 
 
 def ritual_row(ritual_id: str, record: bytes) -> tuple[str, Row] | None:
