@@ -31,6 +31,8 @@ class JournalRow(msgspec.Struct, frozen=True):
 
 DECISION = "decision"
 """The kind of a row that nobody asked for: the clock has decided."""
+OWN_MARK = "@"
+"""With this, names begin that are nobody's history: what is written under them, nobody has asked for."""
 
 
 class Opened(msgspec.Struct, frozen=True):

@@ -150,6 +150,11 @@ def test_from_a_shell(tmp_path: Path, capsys: Any) -> None:
     )
     code, out, _ = soulfra("audit", "verify", "home", "--head", kept.strip(), "--json")
     assert code == 1 and "the audit log ends at record 4, and one of 6 was kept" in json.loads(out)["faults"]
+    with closing(sqlite3.connect(vault)) as file, file:
+        file.execute("DELETE FROM vault_audit")
+    emptied = "the audit log is empty, and there were records in it; of 6 commands in the journal nothing tells"
+    assert soulfra("audit", "verify", "home") == (1, f"{emptied}\n", "")
+    assert run(["vault", "verify", str(vault)]) == 1 and emptied in capsys.readouterr().out
     for arguments, says in (
         (["show", "away"], "has no multiverse 'away'; it has home"),
         (["show", "home", "--last", "0"], "--last must be a whole number from 1 upwards"),
