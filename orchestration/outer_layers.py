@@ -34,6 +34,8 @@ from orchestration.god_mode import GodMode
 from orchestration.instances import FACTORIES, FourPlatformInstance
 from orchestration.presiding import Who
 
+EXPORT = "export_to_outer_layer"
+"""What it is called in the audit log, and in the table of permissions; of one instance, or of all."""
 REALMS_KNOWN = ("actors.core.realms.city:City",)
 """What a package may be made of beside the platforms, and whatever lives here already."""
 INSTRUCTIONS = (
@@ -69,11 +71,10 @@ class OuterLayers(GodMode):
             level: how many layers it is above the innermost world.
 
         Raises:
+            PermissionRefusedError: whoever drives has no role that allows it.
             CommandRefusedError: it was not there, a member cannot be captured, or two boundaries are named.
         """
-        instance = self.instance(who)
-        self._may("export_to_outer_layer", instance.instance_id)
-        return self._exported(instance, control_tick, snapshot, reason, level)
+        return self._exported(self.instance(who), control_tick, snapshot, reason, level)
 
     def _exported(
         self,
@@ -84,19 +85,19 @@ class OuterLayers(GodMode):
         level: int = 0,
         caller: Caller | None = None,
     ) -> OuterLayerPackage:
+        """A package for whoever drives; or for a caller, who then says what came of it."""
         past = control_tick is not None or bool(snapshot)
         if control_tick is not None and snapshot:
             raise CommandRefusedError("an export is of now, of a control tick, or else of a snapshot.")
         where = (-1 if control_tick is None else control_tick, snapshot, past)
-        cut: Cut = self._call("cut_of", instance.fork, *where, caller)
-        session = self._principal if caller is None else caller.name
-        return _package(instance, cut, self.name, session, reason, level)
+        who = caller or Caller(self._principal, EXPORT, instance.instance_id)
+        cut: Cut = self._call("cut_of", instance.fork, *where, who, caller is None)
+        return _package(instance, cut, self.name, who.name, reason, level)
 
     def export_multiverse(self, *, reason: str = "", level: int = 1) -> OuterLayerPackage:
         """Every instance at one boundary, one package in another: the multiverse as its outer layer holds it."""
-        self._may("export_to_outer_layer")
         instances = self.instances()
-        cuts: list[Cut] = self._call("cuts_of", [one.fork for one in instances])
+        cuts: list[Cut] = self._call("cuts_of", [one.fork for one in instances], Caller(self._principal, EXPORT))
         below = max(0, level - 1)
         inner = [
             _package(one, cut, self.name, self._principal, reason, below)

@@ -254,8 +254,9 @@ class Presiding(Permitting):
     def begin_merge(self, who: Who, *, sync_delay_ticks: int = SYNC_DELAY_TICKS) -> Ticket:
         """Begins `merge_all_active_platforms`, to be waited for: `wait` says whether it is over, `result` gives it."""
         delay, instance = self._sync_delay_control_ticks(sync_delay_ticks), self.instance(who)
-        self._may("merge_all_active_platforms", instance.instance_id)
-        return self._begin("unify", instance.fork, delay)
+        caller = Caller(self._principal, "merge_all_active_platforms", instance.instance_id)
+        self._may(caller.verb, caller.scope)  # now, not only when it is looked at
+        return self._begin("unify", instance.fork, delay, caller)
 
     def _sync_delay_control_ticks(self, sync_delay_ticks: int) -> int:
         delay = checked(int, sync_delay_ticks, "sync_delay_ticks")

@@ -6,10 +6,11 @@ import pytest
 from actors.core.kernel.codec import decode, encode
 from actors.core.kernel.commands import ImportInstances
 from actors.core.kernel.domains import decoded_cut, encoded_cut
-from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError
+from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError, PermissionRefusedError
 from actors.core.kernel.instances import PLATFORM_ROLES
 from actors.core.kernel.states import Records, decode_state, encode_state
 from actors.packages.files import inspect_package, read_package, write_package
+from actors.vaults.openings import open_vault
 from orchestration import Multiverse
 from orchestration.outer_layer_interfaces import OuterLayerInterface
 from orchestration.outer_layers import wrapped
@@ -113,6 +114,59 @@ def test_a_name_that_is_taken_is_another_one(mv):
     with pytest.raises(PackageError, match="holds 3 instances"):
         mv.import_from_outer_layer(mv.export_multiverse(), name="one")
     assert len(mv.instances()) == 3
+
+
+def told(tmp_path, name="m"):
+    with open_vault(tmp_path / f"{name}.sqlite") as vault:
+        assert vault.audit_faults(name) == []
+        return [(one.principal, one.verb, one.subject, one.outcome) for one in vault.audits(name)]
+
+
+def test_what_is_taken_out_looked_at_or_sent_back_is_told_of_once_under_its_own_name(tmp_path):
+    with multiverse(tmp_path, "m", principal="ada") as mv:
+        mv.create_instance("alpha")
+        mv.create_instance("beta")
+        mv.run(3)
+        mv.grant_role("ada", "god"), mv.grant_role("bob", "observer", "i1")
+        before, journaled = mv.digest(), len(mv.journal())
+        package = mv.export_to_outer_layer("alpha")
+        mv.export_to_outer_layer("alpha", control_tick=2)
+        mv.export_multiverse()
+        mv.merge_all_active_platforms("alpha")
+        dry = {"type": "MERGE_INSTANCES", "ids": ["alpha", "beta"], "strategy": "ours", "dry_run": True}
+        mv.god_mode_command(dry)
+        with pytest.raises(CommandRefusedError):
+            mv.export_to_outer_layer("alpha", control_tick=99)
+        assert (mv.digest(), len(mv.journal())) == (before, journaled), "history knows nothing of it"
+        mv.send_back_down("alpha", package, package)
+        mv.run(1)
+        with pytest.raises(PackageError, match="moved on"):
+            mv.send_back_down("alpha", package, package)
+    with multiverse(tmp_path, "m", principal="bob") as mv:
+        for refused in (
+            lambda: mv.export_to_outer_layer("alpha"),
+            mv.export_multiverse,
+            lambda: mv.merge_all_active_platforms("alpha"),
+            lambda: mv.god_mode_command(dry),
+            lambda: mv.send_back_down("alpha", package, package, force=True),
+        ):
+            with pytest.raises(PermissionRefusedError):
+                refused()
+    assert told(tmp_path)[4:] == [
+        ("ada", "export_to_outer_layer", "i1", "done"),
+        ("ada", "export_to_outer_layer", "i1", "done"),
+        ("ada", "export_to_outer_layer", "i1 i2", "done"),
+        ("ada", "merge_all_active_platforms", "i1", "done"),
+        ("ada", "MERGE_INSTANCES", "i1 i2", "dry_run"),
+        ("ada", "export_to_outer_layer", "i1", "command_refused"),
+        ("ada", "send_back_down", "1", "done"),
+        ("ada", "send_back_down", "1", "package"),
+        ("bob", "export_to_outer_layer", "i1", "permission_refused"),
+        ("bob", "export_to_outer_layer", "i1 i2", "permission_refused"),
+        ("bob", "merge_all_active_platforms", "i1", "permission_refused"),
+        ("bob", "MERGE_INSTANCES", "i1", "permission_refused"),
+        ("bob", "send_back_down", "1", "permission_refused"),
+    ]
 
 
 # -------------------------------------------------------------------------------------------------- whom nobody trusts

@@ -145,6 +145,26 @@ def test_a_package_that_is_too_large_does_not_go_out(agora, monkeypatch):
     assert "at most 100" in said and "from a shell" in said
 
 
+def test_the_audit_log_tells_of_a_package_that_was_refused_that_it_was(here, tmp_path, monkeypatch):
+    here.mv.create_instance("agora")
+    before = here.mv.digest()
+    document = here.god.get("/v1/instances/agora/package").content
+    problem_of(brought_in(here.god, document[:-1]), 422, "package")
+    monkeypatch.setattr(visitors, "PACKAGE_BYTES_MAX", 100)
+    problem_of(here.god.get("/v1/instances/agora/package"), 422, "package")
+    problem_of(here.god.get("/v1/instances/agora/package?control_tick=99"), 422, "command_refused")
+    assert here.mv.digest() == before
+    here.mv.close()
+    with open_vault(str(tmp_path / "m.sqlite")) as opened:
+        told = [(one.verb, one.subject, one.outcome) for one in opened.audits("m") if one.principal == "ada"]
+    assert told == [
+        ("export_to_outer_layer", "i2", "done"),
+        ("import_from_outer_layer", "", "package"),
+        ("export_to_outer_layer", "i2", "package"),
+        ("export_to_outer_layer", "i2", "command_refused"),
+    ]
+
+
 # ----------------------------------------------------------------------------------------------------------------- who may
 
 
