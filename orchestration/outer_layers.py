@@ -18,7 +18,7 @@ from actors.core.kernel.commands import ImportInstances
 from actors.core.kernel.cut_checks import checked_cut
 from actors.core.kernel.domains import Cut, Origin, cut_digest, decoded_cut, encoded_cut
 from actors.core.kernel.errors import CommandRefusedError, PackageError, ProtocolError
-from actors.core.kernel.instances import PLATFORM_ROLES, RUNTIME, SURFACE
+from actors.core.kernel.instances import FORK_MARK, NAME_CHARACTERS_MAX, PLATFORM_ROLES, RUNTIME, SURFACE, usable_name
 from actors.core.kernel.states import Records, decode_state
 from actors.fingerprints import fingerprint
 from actors.packages.contents import (
@@ -38,6 +38,8 @@ EXPORT = "export_to_outer_layer"
 """What it is called in the audit log, and in the table of permissions; of one instance, or of all."""
 REALMS_KNOWN = ("actors.core.realms.city:City",)
 """What a package may be made of beside the platforms, and whatever lives here already."""
+NUMBER_CHARACTERS_MAX = 8
+"""Behind a name that is taken: a mark and a number."""
 INSTRUCTIONS = (
     "read the file and compare its hash, and its signature if there is one",
     "compare the digest of the cut with the one in the metadata",
@@ -187,9 +189,9 @@ class OuterLayers(GodMode):
 
     def _free_name(self, wanted: str, chosen_before: Collection[str]) -> str:
         taken = {*chosen_before, *(one.name for one in self.instances())}
-        stem = wanted.partition("~")[0]
+        chosen = usable_name(usable_name(wanted).partition(FORK_MARK)[0])
+        stem = chosen[: NAME_CHARACTERS_MAX - NUMBER_CHARACTERS_MAX]
         number = 2
-        chosen = stem
         while chosen in taken:
             chosen, number = f"{stem}-{number}", number + 1
         return chosen
@@ -259,7 +261,7 @@ def _package(
     left = cut.ancestors[-1] if cut.ancestors else None
     return OuterLayerPackage(
         _system(system),
-        instance.name,
+        usable_name(instance.name),  # of an earlier build it may be called as no package can be
         game_state=GameState(
             section(RUNTIME, "agents"),
             section(RUNTIME, "history"),

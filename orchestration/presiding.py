@@ -113,12 +113,18 @@ class Presiding(Permitting):
             raise
         try:
             self._admit(Caller(principal, verb, scope or found.instance_id, origin), found.instance_id)
-        except (
-            PermissionRefusedError
-        ):  # in the words for one that is not there: who is there is not everybody's to know
-            self._call("check_permission", Caller(principal, verb, origin=origin))
+        except PermissionRefusedError:
+            if not self._sees(principal, found.instance_id, origin):  # who is there is not everybody's to know:
+                self._call("check_permission", Caller(principal, verb, origin=origin))  # in words for who is not there
             raise
         return found
+
+    def _sees(self, principal: str, instance_id: str, origin: str) -> bool:
+        try:
+            self._call("check_permission", Caller(principal, "query", instance_id, origin))
+        except PermissionRefusedError:
+            return False
+        return True
 
     def destroy_instance(self, who: Who) -> list[str]:
         """Ends an instance; the ids of its members, which are gone, those of attached realms, too."""

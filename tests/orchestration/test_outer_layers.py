@@ -3,10 +3,17 @@
 import msgspec
 import pytest
 
+from actors.core.kernel import forking
 from actors.core.kernel.codec import decode, encode
 from actors.core.kernel.commands import ImportInstances
 from actors.core.kernel.domains import decoded_cut, encoded_cut
-from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError, PermissionRefusedError
+from actors.core.kernel.errors import (
+    AddressError,
+    CallerError,
+    CommandRefusedError,
+    PackageError,
+    PermissionRefusedError,
+)
 from actors.core.kernel.instances import PLATFORM_ROLES
 from actors.core.kernel.states import Records, decode_state, encode_state
 from actors.packages.files import inspect_package, read_package, write_package
@@ -114,6 +121,62 @@ def test_a_name_that_is_taken_is_another_one(mv):
     with pytest.raises(PackageError, match="holds 3 instances"):
         mv.import_from_outer_layer(mv.export_multiverse(), name="one")
     assert len(mv.instances()) == 3
+
+
+HOSTILE = ["../../etc/passwd", "../x", "a/b", "~x", "i7", ".."]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_that_no_package_takes_is_given_to_nobody(mv, name):
+    package = mv.export_to_outer_layer("alpha")
+    mv.fork_instance("alpha", names=["gamma"])
+    before = mv.digest()
+    merge = {"type": "MERGE_INSTANCES", "ids": ["alpha", "gamma"], "strategy": "ours", "name": name}
+    for give in (
+        lambda: mv.create_instance(name),
+        lambda: mv.fork_instance("alpha", names=[name]),
+        lambda: mv.god_mode_command({"type": "CLONE_INSTANCE", "source": "alpha", "name": name}),
+        lambda: mv.god_mode_command({"type": "REALITY_FORK", "source": "alpha", "names": [name]}),
+        lambda: mv.god_mode_command(merge),
+        lambda: mv.import_from_outer_layer(package, name=name),
+    ):
+        with pytest.raises(AddressError, match="cannot be used: it must have at most 64 characters"):
+            give()
+    assert mv.digest() == before
+    assert [one.name for one in mv.instances()] == ["alpha", "gamma"]
+
+
+def test_a_package_that_is_called_otherwise_gets_a_name_that_may_be(mv):
+    package = mv.export_to_outer_layer("alpha")
+    for name, became in (
+        ("~x", "x"),
+        ("../x", ".._x"),
+        ("my world", "my_world"),
+        ("~", "instance"),
+        ("w" * 64, "w" * 64),
+    ):
+        (made,) = mv.import_from_outer_layer(msgspec.structs.replace(package, name=name))
+        assert made.name == became
+    assert mv.import_from_outer_layer(msgspec.structs.replace(package, name="w" * 64))[0].name == "w" * 56 + "-2"
+
+
+def test_an_instance_of_an_earlier_build_with_such_a_name_lives_and_goes_out_under_another(tmp_path, monkeypatch):
+    with monkeypatch.context() as before, multiverse(tmp_path, "m") as mv:
+        before.setattr(forking, "checked_instance_name", lambda name: name)
+        for name in ("../../etc/passwd", "~x"):
+            mv.create_instance(name)
+        mv.run(2)
+    with multiverse(tmp_path, "m") as mv:
+        mv.run(2)
+        assert [one.name for one in mv.instances()] == ["../../etc/passwd", "~x"]
+        package = mv.export_to_outer_layer("../../etc/passwd")
+        assert (package.name, package.metadata.more["instance_id"]) == (".._.._etc_passwd", "i1")
+        write_package(tmp_path / "one.pkg", package)
+        write_package(tmp_path / "all.pkg", mv.export_multiverse())
+        assert [one.name for one in read_package(tmp_path / "all.pkg").inner] == [".._.._etc_passwd", "x"]
+        (made,) = mv.import_from_outer_layer(read_package(tmp_path / "one.pkg"))
+        assert made.name == ".._.._etc_passwd" and mv.instance_digest(made) == mv.instance_digest("i1")
+        assert [mv.fork_instance(one)[0].name for one in ("i1", "i2")] == [".._.._etc_passwd~4", "x~5"]
 
 
 def told(tmp_path, name="m"):
