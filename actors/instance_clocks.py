@@ -21,9 +21,9 @@ from actors.core.merging.rules import Strategy
 from actors.core.merging.unified_snapshots import UnifiedSnapshot, unified_snapshot
 from actors.headless import Headless
 from actors.pasts import PastChronicle, standing_at
-from actors.requests import Asked, Caller, Principal
+from actors.requests import SEND_BACK_DOWN, Asked, Caller, Principal
 from actors.tree_clocks import TreeClock
-from actors.vaults.records import Unification
+from actors.vaults.records import DONE, LOOKED, Unification
 
 T = TypeVar("T")
 
@@ -166,6 +166,7 @@ class InstanceClock(TreeClock):
         snapshot: str = "",
         past: bool = False,
         caller: Caller | None = None,
+        is_all: bool = True,
     ) -> Cut:
         """What the members of a closed domain are at this boundary, or were at one that has been, for others to be made from.
 
@@ -174,7 +175,8 @@ class InstanceClock(TreeClock):
             control_tick: as they were after this control tick of the present history, before its commands.
             snapshot: or as they were there.
             past: whether one of these is meant.
-            caller: whose permission it takes, and of whom the audit log tells; None for whoever drives.
+            caller: whose permission it takes, and of whom the audit log tells; None for what nobody takes out.
+            is_all: whether nothing can refuse it any more; else the caller says what came of it, see `tell`.
 
         Raises:
             PermissionRefusedError: the caller has no role that allows it.
@@ -184,19 +186,39 @@ class InstanceClock(TreeClock):
         def cut() -> Cut:
             return self._past_cut(fork, control_tick, snapshot) if past else self._cut(fork)
 
-        return self._at_boundary(lambda: self._for(caller, fork, cut))
+        if caller is None or is_all:
+            return self._at_boundary(lambda: self._for(caller, (fork,), cut))
+        return self._audited(Asked(caller, caller.verb, instance_id(fork)), cut)
 
-    def _for(self, caller: Caller | None, fork: int, action: Callable[[], T]) -> T:
-        """Does what leaves no trace in the journal, of a closed domain; for a caller, the audit log tells."""
-        return action() if caller is None else self._told(Asked(caller, caller.verb, instance_id(fork)), action)
+    def _for(self, caller: Caller | None, forks: Sequence[int], action: Callable[[], T]) -> T:
+        """Does what leaves no trace in the journal, of closed domains; for a caller, the audit log tells, whoever it is."""
+        if caller is None:
+            return action()
+        return self._told(Asked(caller, caller.verb, " ".join(map(instance_id, forks))), action)
 
-    def cuts_of(self, forks: Sequence[int]) -> list[Cut]:
+    def tell(self, caller: Caller, subject: str, outcome: str = DONE) -> None:
+        """Lets the audit log tell of what was done, or refused, where the clock does not see it; durable when it returns.
+
+        Args:
+            caller: who asked, and for what.
+            subject: of whom.
+            outcome: `DONE`, or the code of the error that refused it.
+        """
+        asked = Asked(caller, caller.verb, subject)
+        self._at_boundary(lambda: self._chronicle.tell(asked, self._sequencer.boundary, outcome))
+
+    def cuts_of(self, forks: Sequence[int], caller: Caller | None = None) -> list[Cut]:
         """What the members of several closed domains are, all at this boundary.
 
+        Args:
+            forks: the numbers of the domains.
+            caller: see `cut_of`.
+
         Raises:
+            PermissionRefusedError: the caller has no role that allows it.
             CommandRefusedError: there is no such domain, or somebody in it cannot be copied.
         """
-        return self._at_boundary(lambda: [self._cut(fork) for fork in forks])
+        return self._at_boundary(lambda: self._for(caller, forks, lambda: [self._cut(fork) for fork in forks]))
 
     def _past_cut(self, fork: int, control_tick: int, snapshot: str) -> Cut:
         self._check_whole()
@@ -236,7 +258,9 @@ class InstanceClock(TreeClock):
         Raises:
             PackageError: it has moved on.
         """
-        asked = Asked(principal, "send_down", str(fork), command_id)
+        if not isinstance(principal, Caller):
+            principal = Caller(principal, SEND_BACK_DOWN, instance_id(fork))
+        asked = Asked(principal, SEND_BACK_DOWN, str(fork), command_id)
         return self._audited(asked, lambda: self._send_down(fork, states, digest, control_tick, asked))
 
     def _send_down(
@@ -273,7 +297,7 @@ class InstanceClock(TreeClock):
             fork: the number of its domain.
             sync_delay_control_ticks: how far ahead the boundary is at which they are looked at; on a clock that stands it
                 is the present one.
-            caller: whose permission it takes then, and of whom the audit log tells; None for whoever drives.
+            caller: whose permission it takes then, and of whom the audit log tells; None for nobody.
 
         Raises:
             PermissionRefusedError: the caller has no role that allows it.
@@ -282,7 +306,7 @@ class InstanceClock(TreeClock):
 
         def merged() -> UnifiedSnapshot:
             with self._busy(f"making one truth of the platforms of {instance_id(fork)} ({MERGE_OPERATION})"):
-                return self._for(caller, fork, lambda: self._kept(self._unified(fork), fork))
+                return self._for(caller, (fork,), lambda: self._kept(self._unified(fork), fork))
 
         return self._at_appointment(self._sequencer.control_tick + sync_delay_control_ticks, merged)
 
@@ -387,6 +411,7 @@ class InstanceClock(TreeClock):
         command = ForkGames(members, past=encoded_cut(cut), names=(name,) if name else (), report=kept(report))
         if dry_run:
             broken = report.broken or self._would_break(command)
+            self._chronicle.tell(asked, self._sequencer.boundary, LOOKED)
             return self._sequencer.boundary, msgspec.structs.replace(report, broken=broken)
         reply = self._carry_out(command, asked.command_id, asked.principal)
         (made,) = reply.value()

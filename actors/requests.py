@@ -52,8 +52,10 @@ class Caller(NamedTuple):
 Principal = str | Caller
 MAKES = (CreateInstance.__name__, ImportInstances.__name__)
 """What these are asked for is a new name."""
-OF_DOMAINS = (DropFork.__name__, BeginInstance.__name__, RevertDomain.__name__, LinkInstances.__name__, "send_down")
+OF_DOMAINS = (DropFork.__name__, BeginInstance.__name__, RevertDomain.__name__, LinkInstances.__name__)
 """What these are asked of is the number of a closed domain."""
+SEND_BACK_DOWN = "send_back_down"
+"""Who asks for this, asks for no revert, though it is one command of the clock with it."""
 KEYED = "god "
 """With this, the id of a command begins that somebody has given a key: then the key's hash, and what it asks for."""
 

@@ -437,8 +437,8 @@ def _check_texts(name: str, reason: str, command_id: str) -> None:
     """Finds out what the vault would not take before anything is begun."""
     if not isinstance(name, str) or (name and not is_branch_name(name)):
         raise CommandRefusedError(
-            f"a name must be at most {BRANCH_CHARACTERS_MAX} printable characters, with no space at either end and not "
-            f"beginning with '@', not {name!r:.80}."
+            f"a name must be at most {BRANCH_CHARACTERS_MAX} printable characters, with no space at either end, no '/' or "
+            f"'\\', not beginning with '@', and not '.' or '..'; {name!r:.80} is none."
         )
     for text, what in ((reason, "a reason"), (command_id, "a command's id")):
         if not isinstance(text, str) or len(text) > NOTE_CHARACTERS_MAX or not text.isprintable():

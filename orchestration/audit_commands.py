@@ -18,6 +18,8 @@ HASH_CHARACTERS = 64
 HEAD_BYTES_MAX = 64 << 10
 """Of a signed head's file; it has some 500 bytes."""
 SHOWN_OF_HASH = 12
+SHOWN_CHARACTERS_MAX = 40
+"""Of what somebody has said, in a table; all that is kept of it is in the JSON document."""
 
 audits = typer.Typer(name="audit", help="Who asked for what, and whether the log of it is whole.")
 
@@ -156,6 +158,7 @@ def _print(found: list[Audit]) -> None:
     from rich.text import Text
 
     from orchestration.summaries import for_output  # people only
+    from orchestration.wordings import visible
 
     console = for_output()
     if not found:
@@ -165,7 +168,10 @@ def _print(found: list[Audit]) -> None:
     for heading in ("number", "at", "principal", "verb", "subject", "outcome", "boundary", "hash"):
         table.add_column(heading, justify="right" if heading == "number" else "left")
     for one in found:
-        boundary = f"{one.control_tick:,} of {one.branch}, journal position {one.position:,}"
-        told = (str(one.number), one.at, one.principal, one.verb, one.subject, one.outcome, boundary)
-        table.add_row(*map(Text, (*told, one.sha256.hex()[:SHOWN_OF_HASH])))
+        branch = visible(one.branch, SHOWN_CHARACTERS_MAX)
+        boundary = f"{one.control_tick:,} of {branch}, journal position {one.position:,}"
+        told = (
+            visible(text, SHOWN_CHARACTERS_MAX) for text in (one.at, one.principal, one.verb, one.subject, one.outcome)
+        )
+        table.add_row(*map(Text, (str(one.number), *told, boundary, one.sha256.hex()[:SHOWN_OF_HASH])))
     console.print(table)

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestration.wordings import visible
+
 Name = Annotated[str, typer.Argument(help="Of the multiverse: letters, digits, '.', '_', '-'.", metavar="NAME")]
 Address = Annotated[str, typer.Option(help="Of the Ray cluster; else RAY_ADDRESS, else the one on this machine.")]
 VaultOption = Annotated[str, typer.Option("--vault", help="A file, or a PostgreSQL URL; NAME.sqlite by default.")]
@@ -32,7 +34,7 @@ def say(document: dict[str, Any], as_json: bool, words: str | Callable[[], None]
     if as_json:
         print(json.dumps(document))
     elif isinstance(words, str):
-        print(words)
+        print(visible(words))
     else:
         words()
     return 0

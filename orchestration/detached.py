@@ -18,6 +18,7 @@ from orchestration.ray_engines import RayEngine, check_free, connected
 from orchestration.scenarios import Scenario
 from orchestration.summaries import print_status
 from orchestration.vault_files import NewVault
+from orchestration.wordings import visible
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 RECOVERIES_SHOWN_MAX = 10
@@ -134,7 +135,7 @@ def _say_what_was_done(mv: Multiverse, order: Up, resumed_at: int | None, later:
             file=sys.stderr,
         )
     for notice in mv.status().notices:
-        print(notice, file=sys.stderr)
+        print(visible(notice), file=sys.stderr)
     if later:
         whose = f"{later} player{'s' if later > 1 else ''}"
         print(f"the journeys of {whose} are left out: they need a program that drives.", file=sys.stderr)

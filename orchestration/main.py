@@ -21,6 +21,7 @@ from orchestration.pace_commands import pause, start
 from orchestration.pace_commands import run as run_control_ticks
 from orchestration.package_commands import packages
 from orchestration.vault_commands import vaults
+from orchestration.wordings import visible
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
 INTERRUPTED = 130
@@ -238,7 +239,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _complain(message: str) -> None:
     for line in message.splitlines():
-        print(f"soulfra: {line}", file=sys.stderr)
+        print(f"soulfra: {visible(line)}", file=sys.stderr)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actors.core.kernel.errors import FactoryError, SettingsError
-from actors.core.kernel.settings import Settings
+from actors.core.kernel.settings import Settings, is_branch_name
 from actors.lanes import PLACEMENT_OPTIONS, LocalLane
 from orchestration.arguments import checked, checked_map
 from orchestration.engines import Engine, LocalEngine
@@ -30,7 +30,12 @@ def checked_settings(**values: Any) -> Settings:
     unknown = sorted(set(values) - known)
     if unknown:
         raise SettingsError(f"there is no setting {unknown[0]!r}; settings are {', '.join(sorted(known))}.")
-    return Settings(**values)
+    made = Settings(**values)
+    if not is_branch_name(made.branch):  # a vault of an earlier build may have it
+        raise SettingsError(
+            f"branch must be a name without '/' and '\\', and no '.' or '..', not {made.branch!r:.80}; choose another."
+        )
+    return made
 
 
 def checked_folder(path: str | Path) -> Path:

@@ -18,7 +18,7 @@ from actors.core.kernel.commands import ImportInstances, Reply
 from actors.core.kernel.cut_checks import checked_cut
 from actors.core.kernel.domains import Cut, Origin, cut_digest, decoded_cut, encoded_cut
 from actors.core.kernel.errors import CommandRefusedError, PackageError, ProtocolError, SoulfraError
-from actors.core.kernel.instances import PLATFORM_ROLES, RUNTIME, SURFACE
+from actors.core.kernel.instances import FORK_MARK, NAME_CHARACTERS_MAX, PLATFORM_ROLES, RUNTIME, SURFACE, usable_name
 from actors.core.kernel.states import Records, decode_state
 from actors.fingerprints import fingerprint
 from actors.packages.contents import (
@@ -34,8 +34,12 @@ from orchestration.god_mode import GodMode
 from orchestration.instances import FACTORIES, FourPlatformInstance
 from orchestration.presiding import Who
 
+EXPORT = "export_to_outer_layer"
+"""What it is called in the audit log, and in the table of permissions; of one instance, or of all."""
 REALMS_KNOWN = ("actors.core.realms.city:City",)
 """What a package may be made of beside the platforms, and whatever lives here already."""
+NUMBER_CHARACTERS_MAX = 8
+"""Behind a name that is taken: a mark and a number."""
 INSTRUCTIONS = (
     "read the file and compare its hash, and its signature if there is one",
     "compare the digest of the cut with the one in the metadata",
@@ -69,11 +73,10 @@ class OuterLayers(GodMode):
             level: how many layers it is above the innermost world.
 
         Raises:
+            PermissionRefusedError: whoever drives has no role that allows it.
             CommandRefusedError: it was not there, a member cannot be captured, or two boundaries are named.
         """
-        instance = self.instance(who)
-        self._may("export_to_outer_layer", instance.instance_id)
-        return self._exported(instance, control_tick, snapshot, reason, level)
+        return self._exported(self.instance(who), control_tick, snapshot, reason, level)
 
     def _exported(
         self,
@@ -84,19 +87,19 @@ class OuterLayers(GodMode):
         level: int = 0,
         caller: Caller | None = None,
     ) -> OuterLayerPackage:
+        """A package for whoever drives; or for a caller, who then says what came of it."""
         past = control_tick is not None or bool(snapshot)
         if control_tick is not None and snapshot:
             raise CommandRefusedError("an export is of now, of a control tick, or else of a snapshot.")
         where = (-1 if control_tick is None else control_tick, snapshot, past)
-        cut: Cut = self._call("cut_of", instance.fork, *where, caller)
-        session = self._principal if caller is None else caller.name
-        return _package(instance, cut, self.name, session, reason, level)
+        who = caller or Caller(self._principal, EXPORT, instance.instance_id)
+        cut: Cut = self._call("cut_of", instance.fork, *where, who, caller is None)
+        return _package(instance, cut, self.name, who.name, reason, level)
 
     def export_multiverse(self, *, reason: str = "", level: int = 1) -> OuterLayerPackage:
         """Every instance at one boundary, one package in another: the multiverse as its outer layer holds it."""
-        self._may("export_to_outer_layer")
         instances = self.instances()
-        cuts: list[Cut] = self._call("cuts_of", [one.fork for one in instances])
+        cuts: list[Cut] = self._call("cuts_of", [one.fork for one in instances], Caller(self._principal, EXPORT))
         below = max(0, level - 1)
         inner = [
             _package(one, cut, self.name, self._principal, reason, below)
@@ -209,9 +212,9 @@ class OuterLayers(GodMode):
 
     def _free_name(self, wanted: str, chosen_before: Collection[str]) -> str:
         taken = {*chosen_before, *(one.name for one in self.instances())}
-        stem = wanted.partition("~")[0]
+        chosen = usable_name(usable_name(wanted).partition(FORK_MARK)[0])
+        stem = chosen[: NAME_CHARACTERS_MAX - NUMBER_CHARACTERS_MAX]
         number = 2
-        chosen = stem
         while chosen in taken:
             chosen, number = f"{stem}-{number}", number + 1
         return chosen
@@ -281,7 +284,7 @@ def _package(
     left = cut.ancestors[-1] if cut.ancestors else None
     return OuterLayerPackage(
         _system(system),
-        instance.name,
+        usable_name(instance.name),  # of an earlier build it may be called as no package can be
         game_state=GameState(
             section(RUNTIME, "agents"),
             section(RUNTIME, "history"),

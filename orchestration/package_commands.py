@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ALL = "-"
 """In place of an instance: every one of them."""
 SHOWN_OF_HASH = 16
+SHOWN_CHARACTERS_MAX = 40
+REASON_CHARACTERS_MAX = 100
+"""In the table; whole in the JSON document."""
 
 File = Annotated[Path, typer.Argument(help="The package's.", metavar="FILE")]
 TrustedKeys = Annotated[
@@ -117,6 +120,7 @@ def _print(found: "Inspection") -> None:
     from rich.text import Text
 
     from orchestration.summaries import for_output  # people only
+    from orchestration.wordings import visible
 
     console = for_output()
     signed = f"signed by {found.signer}" if found.signer else "not signed"
@@ -132,7 +136,7 @@ def _print(found: "Inspection") -> None:
         table.add_column(heading, justify="right" if heading in ("layer", "cut") else "left")
     for one in found.packages:
         told = one.metadata
-        branch = f" of {told.branch}" if told.branch else ""
+        branch = f" of {visible(told.branch, SHOWN_CHARACTERS_MAX)}" if told.branch else ""
         boundary = f"{told.control_tick:,}{branch}" if told.branch or one.cut_bytes else ""
         table.add_row(
             *map(
@@ -143,9 +147,9 @@ def _print(found: "Inspection") -> None:
                     one.system_id,
                     f"{told.recursion_level:,}",
                     boundary,
-                    told.digest[:SHOWN_OF_HASH],
+                    visible(told.digest[:SHOWN_OF_HASH]),
                     f"{one.cut_bytes:,}",
-                    " ".join(told.reason.split()),
+                    visible(" ".join(told.reason.split()), REASON_CHARACTERS_MAX),
                 ),
             )
         )

@@ -113,12 +113,18 @@ class Presiding(Permitting):
             raise
         try:
             self._admit(Caller(principal, verb, scope or found.instance_id, origin), found.instance_id)
-        except (
-            PermissionRefusedError
-        ):  # in the words for one that is not there: who is there is not everybody's to know
-            self._call("check_permission", Caller(principal, verb, origin=origin))
+        except PermissionRefusedError:
+            if not self._sees(principal, found.instance_id, origin):  # who is there is not everybody's to know:
+                self._call("check_permission", Caller(principal, verb, origin=origin))  # in words for who is not there
             raise
         return found
+
+    def _sees(self, principal: str, instance_id: str, origin: str) -> bool:
+        try:
+            self._call("check_permission", Caller(principal, "query", instance_id, origin))
+        except PermissionRefusedError:
+            return False
+        return True
 
     def destroy_instance(self, who: Who) -> list[str]:
         """Ends an instance; the ids of its members, which are gone, those of attached realms, too."""
@@ -253,8 +259,9 @@ class Presiding(Permitting):
     def begin_merge(self, who: Who, *, sync_delay_ticks: int = SYNC_DELAY_TICKS) -> Ticket:
         """Begins `merge_all_active_platforms`, to be waited for: `wait` says whether it is over, `result` gives it."""
         delay, instance = self._sync_delay_control_ticks(sync_delay_ticks), self.instance(who)
-        self._may("merge_all_active_platforms", instance.instance_id)
-        return self._begin("unify", instance.fork, delay)
+        caller = Caller(self._principal, "merge_all_active_platforms", instance.instance_id)
+        self._may(caller.verb, caller.scope)  # now, not only when it is looked at
+        return self._begin("unify", instance.fork, delay, caller)
 
     def _sync_delay_control_ticks(self, sync_delay_ticks: int) -> int:
         delay = checked(int, sync_delay_ticks, "sync_delay_ticks")

@@ -2,22 +2,35 @@
 
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from orchestration.wordings import visible
 
 REFUSALS_SHOWN_MAX = 3
 REALMS_SHOWN_MAX = 40
 OUTPUT_WIDTH = 200
 
 
+class VisibleConsole(Console):
+    """A console on which no text from anywhere does more than be read, whatever draws it."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of what is drawn; see `visible`. What steers the terminal is rich's own."""
+        for one in super().render(renderable, options):
+            yield one if one.control or one.text.isprintable() else Segment(visible(one.text), one.style)
+
+
 def for_output() -> Console:
     """Standard output; what is not a terminal has room for whole lines."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else OUTPUT_WIDTH)
+    width = None if sys.stdout.isatty() else OUTPUT_WIDTH
+    return VisibleConsole(highlight=False, soft_wrap=True, markup=False, emoji=False, width=width)
 
 
 def in_html(drawn: RenderableType) -> str:

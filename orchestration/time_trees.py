@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -19,7 +18,7 @@ from actors.vaults.openings import open_vault
 from actors.vaults.records import Branch, Instant, Snapshot, owner_of, path_of, unknown_snapshot
 from actors.vaults.vaults import Vault
 from orchestration.pasts import Past, differing
-from orchestration.summaries import OUTPUT_WIDTH, for_output, in_html
+from orchestration.summaries import OUTPUT_WIDTH, VisibleConsole, for_output, in_html
 from orchestration.vault_files import existing_vault
 
 SNAPSHOTS_DRAWN_MAX = 8
@@ -163,9 +162,8 @@ class HistoryTree:
 
     def __repr__(self) -> str:
         text = io.StringIO()
-        Console(file=text, width=OUTPUT_WIDTH, highlight=False, color_system=None, force_jupyter=False).print(
-            drawing(self.document)
-        )
+        console = VisibleConsole(file=text, width=OUTPUT_WIDTH, highlight=False, color_system=None, force_jupyter=False)
+        console.print(drawing(self.document))
         return text.getvalue().rstrip()
 
     def _repr_html_(self) -> str:

@@ -7,6 +7,7 @@ import typer
 
 from actors.core.kernel.errors import SettingsError
 from orchestration.command_options import AsJson, show_help
+from orchestration.wordings import visible
 
 KEPT_LEAST = 3
 KEYFRAMES_KEPT = 100
@@ -57,7 +58,7 @@ def verify(vault: VaultArgument, as_json: AsJson = False) -> int:
         print(json.dumps({"vault": vault, "faults": found}))
     else:
         for name, faults in found.items():
-            print(f"{name}: {'; '.join(faults) if faults else 'all is well'}")
+            print(visible(f"{name}: {'; '.join(faults) if faults else 'all is well'}"))
         if not found:
             print(f"{vault} has no multiverse")
     return int(any(found.values()))
@@ -120,5 +121,6 @@ def prune(
             json.dumps({"vault": vault} | {f"{kind.replace(' ', '_')}_gone": counts for kind, counts in gone.items()})
         )
     else:
-        print("\n".join(f"{name}: {count:,} {kind} went" for kind in gone for name, count in gone[kind].items()))
+        lines = (f"{name}: {count:,} {kind} went" for kind in gone for name, count in gone[kind].items())
+        print("\n".join(visible(one) for one in lines))
     return 0

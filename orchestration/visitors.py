@@ -4,7 +4,8 @@ Whoever drives a multiverse may look, run, merge platforms and export whatever h
 it, and whatever is more than looking stands in the audit log under his name, refusals, too.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 from actors.clock_messages import DomainDigest, Ran, Status
@@ -17,10 +18,8 @@ from actors.packages.files import packed, unpacked
 from actors.requests import Caller
 from orchestration.arguments import checked
 from orchestration.instances import FourPlatformInstance, instance_of, specs_of
+from orchestration.outer_layers import EXPORT, OuterLayers
 from orchestration.presiding import SYNC_DELAY_TICKS
-
-if TYPE_CHECKING:
-    from orchestration.outer_layers import OuterLayers
 
 RUN_CONTROL_TICKS_MAX = 10_000
 """In one run; whoever asks waits for it, and a small society takes minutes for so many."""
@@ -39,7 +38,7 @@ class Visitor:
         origin: where he comes from.
     """
 
-    def __init__(self, mv: "OuterLayers", principal: str, origin: str) -> None:
+    def __init__(self, mv: OuterLayers, principal: str, origin: str) -> None:
         self._mv, self._principal, self._origin = mv, principal, origin
 
     def instance(self, who: str) -> FourPlatformInstance:
@@ -134,16 +133,17 @@ class Visitor:
             CommandRefusedError: it was not there, or a member cannot be captured.
             PackageError: the file would have more than `PACKAGE_BYTES_MAX`.
         """
-        verb = "export_to_outer_layer"
-        found = self._instance(who, verb)
-        caller = self._caller(verb, found.instance_id)
+        found = self._instance(who, EXPORT)
+        caller = self._caller(EXPORT, found.instance_id)
         package = self._mv._exported(found, control_tick, snapshot, reason, caller=caller)
-        document = packed(package)
-        if len(document) > PACKAGE_BYTES_MAX:
-            raise PackageError(
-                f"the package takes {len(document):,} bytes, and here at most {PACKAGE_BYTES_MAX:,} go out; take it "
-                "out from a shell."
-            )
+        with self._telling_of_packages(caller, found.instance_id):
+            document = packed(package)
+            if len(document) > PACKAGE_BYTES_MAX:
+                raise PackageError(
+                    f"the package takes {len(document):,} bytes, and here at most {PACKAGE_BYTES_MAX:,} go out; take it "
+                    "out from a shell."
+                )
+        self._mv._call("tell", caller, found.instance_id)  # before it goes out
         return package.name, document
 
     def import_from_outer_layer(self, document: bytes, *, name: str = "") -> list[FourPlatformInstance]:
@@ -160,8 +160,18 @@ class Visitor:
         """
         caller = self._caller("import_from_outer_layer")
         self._mv._admit(caller)
-        package = unpacked(document, content_bytes_max=PACKAGE_CONTENT_BYTES_MAX)
-        return self._mv._imported(package, name, principal=caller)
+        with self._telling_of_packages(caller):
+            package = unpacked(document, content_bytes_max=PACKAGE_CONTENT_BYTES_MAX)
+            return self._mv._imported(package, name, principal=caller)
+
+    @contextmanager
+    def _telling_of_packages(self, caller: Caller, subject: str = "") -> Iterator[None]:
+        """Lets the audit log tell where a package is refused, which the clock does not see."""
+        try:
+            yield
+        except PackageError as error:
+            self._mv._call("tell", caller, subject, error.code)
+            raise
 
     def _caller(self, verb: str, scope: str = EVERYWHERE) -> Caller:
         return Caller(self._principal, verb, scope, self._origin)

@@ -3,6 +3,9 @@
 It is written in the transaction of what it tells of. Each record's hash covers the record and the hash before it, so whoever
 changes, removes or adds one has to change all that follow. Heads that were signed show that, too, and whoever has kept a head
 outside of the vault finds whatever happened to the log before it; see `signed_heads.py`.
+
+Beside the log, a counter says that there is one, and whether it began before anything was commanded: so one that was emptied
+is not taken for one that nobody has begun.
 """
 
 import hashlib
@@ -10,18 +13,22 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, literal_column, select
 
 from actors.core.kernel.codec import encode
 from actors.vaults.checks import checked_name, checked_note, checked_number
-from actors.vaults.records import Audit
+from actors.vaults.records import DECISION, OWN_MARK, Audit
 from actors.vaults.signed_heads import SignedHeads, Signing, faults_of_heads
 from actors.vaults.stores import Cursor, Store
-from actors.vaults.tables import audit
+from actors.vaults.tables import audit, counters, journal
 
 NO_HASH = bytes(32)
 """Before the first record."""
 ROWS_READ_MAX = 500
+COUNTER = "audit"
+"""The counter that says that there is a log, and from where on it tells of what was commanded."""
+FROM_THE_FIRST, FROM_SOMEWHERE = 0, 1
+"""What the counter says: of every command; or of those after its first record, for the multiverse is older than its log."""
 TOLD = Audit.__struct_fields__[:-2]
 """What a record says of itself."""
 
@@ -43,6 +50,19 @@ class AuditLog:
             + " LIMIT 1"
         )
         self._insert = store.prepare(audit.insert())
+        self._begun: set[str] = set()
+        key = (counters.c.multiverse == bindparam("multiverse")) & (counters.c.counter == bindparam("counter"))
+        self._beginning = store.prepare(select(counters.c.value).where(key))
+        self._begin = store.prepare(counters.insert())
+        commanded = (journal.c.kind != bindparam("decision")) & (
+            func.substr(journal.c.branch, literal_column("1"), literal_column("1")) != bindparam("own")
+        )
+        self._commanded = (
+            store.prepare(
+                select(literal_column("1")).where((journal.c.multiverse == bindparam("multiverse")) & commanded)
+            )
+            + " LIMIT 1"
+        )
         columns = (*(audit.c[name] for name in Audit.__struct_fields__), audit.c.before)
         after = of_multiverse & (audit.c.number > bindparam("after"))
         self._after = store.prepare(select(*columns).where(after).order_by(audit.c.number)) + f" LIMIT {ROWS_READ_MAX}"
@@ -63,6 +83,7 @@ class AuditLog:
         """
         if not audits:
             return
+        self._note_beginning(cursor, name)
         number, before = self._head(cursor, name)
         for one in audits:
             number += 1
@@ -76,6 +97,26 @@ class AuditLog:
             cursor.execute(self._insert, {**key, **told, "before": before, "sha256": sha256})
             before = sha256
         self._signed.enter(cursor, name, (number, before))
+
+    def _note_beginning(self, cursor: Cursor, name: str) -> None:
+        """Writes down that there is a log, once; before the journal's rows of the same transaction."""
+        if name in self._begun:
+            return
+        if self._beginning_in(cursor, name) is not None:
+            self._begun.add(name)  # only now, for what wrote it may have been undone
+            return
+        cursor.execute(self._commanded, {"multiverse": name, "decision": DECISION, "own": OWN_MARK})
+        value = FROM_THE_FIRST if cursor.fetchone() is None else FROM_SOMEWHERE
+        cursor.execute(self._begin, {"multiverse": name, "counter": COUNTER, "value": value})
+
+    def _beginning_in(self, cursor: Cursor, name: str) -> int | None:
+        cursor.execute(self._beginning, {"multiverse": name, "counter": COUNTER})
+        found = cursor.fetchone()
+        return None if found is None else int(found[0])
+
+    def beginning(self, name: str) -> int | None:
+        """Of what the log tells: `FROM_THE_FIRST`, `FROM_SOMEWHERE`, or None where nobody has said that there is one."""
+        return self._store.read(lambda cursor: self._beginning_in(cursor, checked_name(name, "the multiverse's name")))
 
     def head(self, name: str) -> tuple[int, bytes]:
         """Number and hash of the last record; 0 and zeros where there is none."""
@@ -108,11 +149,19 @@ class AuditLog:
             yield from some
             number = some[-1][0].number
 
-    def faults(self, name: str, kept: tuple[int, bytes] | None = None, trusted: Sequence[bytes] = ()) -> list[str]:
+    def faults(
+        self,
+        name: str,
+        kept: tuple[int, bytes] | None = None,
+        trusted: Sequence[bytes] = (),
+        *,
+        is_needed: bool = False,
+    ) -> list[str]:
         """What is wrong with the log of a multiverse, one line each.
 
         Args:
             name: of the multiverse.
+            is_needed: whether something was asked that it has to tell of, as far as others know.
             kept: number and hash of a head that was kept outside of the vault.
             trusted: public keys, of which one has to have signed each signed head, and something at all.
         """
@@ -135,7 +184,7 @@ class AuditLog:
                 found.append(f"audit record {number} is another than the one whose hash was kept")
         if kept is not None and number < kept[0]:
             found.append(f"the audit log ends at record {number}, and one of {kept[0]} was kept")
-        if trusted and number and not heads and kept is None:
+        if trusted and (number or is_needed) and not heads and kept is None:
             found.append("no head of the audit log was signed")
         return [*found, *faults_of_heads(heads, of_heads, number, trusted)]
 

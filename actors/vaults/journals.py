@@ -8,7 +8,7 @@ from actors.core.kernel.errors import DamagedVaultError, VaultError
 from actors.vaults.audit_logs import AuditLog
 from actors.vaults.checks import checked_bytes, checked_name, checked_note, checked_number
 from actors.vaults.fences import Fence
-from actors.vaults.records import Audit, Balance, Branch, JournalRow, KnownMultiverse, Opened
+from actors.vaults.records import OWN_MARK, Audit, Balance, Branch, JournalRow, KnownMultiverse, Opened
 from actors.vaults.stores import Cursor, Store, updating
 from actors.vaults.tables import branches, journal, ledger, marks, multiverses
 
@@ -127,13 +127,27 @@ class Journal:
 
         return [(branch, 0) for branch in self._store.read(fetch) if branch not in {one.branch for one in known}]
 
+    def beginnings(self, name: str) -> list[tuple[str, int]]:
+        """Every history with rows, in order, and the position after which its journal begins."""
+
+        def fetch(cursor: Cursor) -> list[tuple[str, int]]:
+            cursor.execute(self._with_rows, {"multiverse": name})
+            found = [str(branch) for (branch,) in cursor.fetchall()]
+            return [(one, self._left_at(cursor, name, one)) for one in sorted(found) if not one.startswith(OWN_MARK)]
+
+        return self._store.read(fetch)
+
+    def _left_at(self, cursor: Cursor, name: str, branch: str) -> int:
+        cursor.execute(self._left, {"multiverse": name, "branch": branch})
+        found = cursor.fetchone()
+        return 0 if found is None else int(found[0])
+
     def _head_of(self, cursor: Cursor, name: str, branch: str) -> int:
-        for statement in (self._head, self._left):
-            cursor.execute(statement, {"multiverse": name, "branch": branch})
-            found = cursor.fetchone()
-            if found is not None and found[0] is not None:
-                return int(found[0])
-        return 0
+        cursor.execute(self._head, {"multiverse": name, "branch": branch})
+        found = cursor.fetchone()
+        if found is not None and found[0] is not None:
+            return int(found[0])
+        return self._left_at(cursor, name, branch)
 
     def mark(self, name: str, epoch: int, branch: str, control_tick: int) -> None:
         """Writes down how far a branch may be seen; see `Vault.mark`."""

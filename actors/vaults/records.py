@@ -31,6 +31,8 @@ class JournalRow(msgspec.Struct, frozen=True):
 
 DECISION = "decision"
 """The kind of a row that nobody asked for: the clock has decided."""
+OWN_MARK = "@"
+"""With this, names begin that are nobody's history: what is written under them, nobody has asked for."""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -210,7 +212,7 @@ class Audit(msgspec.Struct, frozen=True):
         branch: where history stood when it had been done.
         control_tick: see `branch`.
         position: see `branch`.
-        outcome: `DONE`, or the code of the error that refused it.
+        outcome: `DONE`, `LOOKED`, or the code of the error that refused it.
         number: from 1, without a gap; 0 before it is written.
         sha256: of this record and the one before; empty before it is written.
     """
@@ -229,6 +231,8 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 DONE = "done"
+LOOKED = "dry_run"
+"""Of what was only to be looked at: nothing came of it."""
 """The outcome of what was carried out."""
 
 

@@ -1,11 +1,12 @@
 """Verifications: everything in a vault is read, and held against everything else."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from actors.core.kernel.errors import DamagedVaultError
+from actors.vaults.audit_logs import FROM_THE_FIRST
 from actors.vaults.journals import Journal
 from actors.vaults.keyframes import Keyframes
 from actors.vaults.records import DECISION, Branch, Instant, JournalRow, Snapshot, owner_of, path_of
@@ -55,13 +56,14 @@ def faults_in(
         tree = list(_faults_of_tree(found, journal))
     except DamagedVaultError as error:  # it leads nowhere, so nothing can be held against it
         return [error.message]
-    return [
+    told = [
         *tree,
         *_faults_of_journal(found, journal, is_readable),
         *_faults_of_rules(found),
         *audit_faults_in(found.name, journal),
         *keyframes.faults(found.name),
     ]
+    return list(dict.fromkeys(told))  # what is missing of the journal, the audit log has missed, too
 
 
 def _faults_of_tree(found: Found, journal: Journal) -> Iterator[str]:
@@ -103,18 +105,40 @@ def audit_faults_in(
     name: str, journal: Journal, kept: tuple[int, bytes] | None = None, trusted: Sequence[bytes] = ()
 ) -> list[str]:
     """What is wrong with the audit log alone; see `Vault.audit_faults`."""
-    return [*journal.audits.faults(name, kept, trusted), *_untold(name, journal)]
-
-
-def _untold(name: str, journal: Journal) -> Iterator[str]:
-    """What was commanded after the first record is told of by a record: so a log that was cut off is found out."""
+    beginning = journal.audits.beginning(name)
     told: dict[str, set[int]] = {}
     for one in journal.audits.records(name):
         told.setdefault(one.branch, set()).add(one.position)
-    for branch, positions in sorted(told.items()):
-        commanded = (row.position for row in journal.rows(name, branch, min(positions)) if row.kind != DECISION)
-        for position in commanded:
-            if position not in positions:
+    begins = journal.beginnings(name)
+    try:
+        since = begins if beginning == FROM_THE_FIRST or not told else _first(told)
+        untold = list(_untold(name, journal, since, told))
+    except DamagedVaultError as error:  # rows are missing, and of what they told nobody knows
+        untold = [error.message]
+    is_needed = bool(untold) or beginning is not None
+    if not told:
+        count = f"; of {len(untold):,} commands in the journal nothing tells" if untold else ""
+        emptied = f"the audit log is empty, and there were records in it{count}"
+        untold = [] if beginning is None else [emptied]  # else nobody knows that there ever was one
+    return [*journal.audits.faults(name, kept, trusted, is_needed=is_needed), *untold]
+
+
+def _first(told: Mapping[str, set[int]]) -> list[tuple[str, int]]:
+    """Of each history, the first position that a record tells of."""
+    return [(branch, min(positions)) for branch, positions in sorted(told.items())]
+
+
+def _commanded(name: str, journal: Journal, branch: str, after: int) -> Iterator[int]:
+    return (row.position for row in journal.rows(name, branch, after) if row.kind != DECISION)
+
+
+def _untold(
+    name: str, journal: Journal, begins: Sequence[tuple[str, int]], told: Mapping[str, set[int]]
+) -> Iterator[str]:
+    """What was commanded since the log begins is told of by a record: so a log that was cut off is found out."""
+    for branch, after in begins:
+        for position in _commanded(name, journal, branch, after):
+            if position not in told.get(branch, ()):
                 yield f"no audit record tells of position {position} of branch {branch!r}"
 
 

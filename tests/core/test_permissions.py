@@ -103,6 +103,27 @@ def test_a_refusal_says_who_what_and_which_role_would_be_needed() -> None:
         validator.check("bob", "set_luck", origin=HTTP)
 
 
+def test_a_refusal_says_which_roles_there_are_elsewhere() -> None:
+    validator = PermissionValidator()
+    validator.grant("bob", OBSERVER, "i1")
+    told = "'bob' may not ask for 'snapshot' everywhere: that takes the role operator or god there, and 'bob' has "
+    for others, has in (
+        ([], "no role there, only observer for 'i1'"),
+        ([(OPERATOR, "i2"), (OBSERVER, "i2")], "no role there, only observer for 'i1', observer and operator for 'i2'"),
+        ([(OBSERVER, EVERYWHERE)], "observer there, and observer for 'i1', observer and operator for 'i2'"),
+        (
+            [(PLAYER, f"j{number}") for number in range(6)],
+            "observer there, and observer for 'i1', observer and operator for 'i2', player for 'j0', player for 'j1', "
+            "player for 'j2' and 3 more",
+        ),
+    ):
+        for role, scope in others:
+            validator.grant("bob", role, scope)
+        with pytest.raises(PermissionRefusedError) as caught:
+            validator.check("bob", "snapshot", origin=HTTP)
+        assert caught.value.message == f"{told}{has}; ask a god to grant it."
+
+
 def test_a_role_holds_in_its_scope_alone() -> None:
     validator = PermissionValidator()
     validator.grant("ada", OPERATOR, "sol_1")

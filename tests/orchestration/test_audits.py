@@ -150,6 +150,11 @@ def test_from_a_shell(tmp_path: Path, capsys: Any) -> None:
     )
     code, out, _ = soulfra("audit", "verify", "home", "--head", kept.strip(), "--json")
     assert code == 1 and "the audit log ends at record 4, and one of 6 was kept" in json.loads(out)["faults"]
+    with closing(sqlite3.connect(vault)) as file, file:
+        file.execute("DELETE FROM vault_audit")
+    emptied = "the audit log is empty, and there were records in it; of 6 commands in the journal nothing tells"
+    assert soulfra("audit", "verify", "home") == (1, f"{emptied}\n", "")
+    assert run(["vault", "verify", str(vault)]) == 1 and emptied in capsys.readouterr().out
     for arguments, says in (
         (["show", "away"], "has no multiverse 'away'; it has home"),
         (["show", "home", "--last", "0"], "--last must be a whole number from 1 upwards"),
@@ -184,3 +189,23 @@ def test_a_command_that_costs_its_member_its_life_is_told_of_at_its_own_place(
             (3, True),
         ]
     assert [(one.position, one.outcome) for one in log_of(vault)] == [(1, "done"), (2, "member")]
+
+
+HOSTILE = "\x1b[31mred\x07\u202e[bold]"
+
+
+def test_what_somebody_has_said_does_not_steer_the_terminal(tmp_path: Path, capsys: Any) -> None:
+    vault = tmp_path / "home.sqlite"
+    with opened(vault, principal="ada") as mv:
+        for scope in (HOSTILE, "\ud800\0", "x" * 10_000):
+            with pytest.raises(SoulfraError):
+                mv.freeze([scope])
+    show = ["audit", "show", "home", "--vault", str(vault)]
+    assert run(show) == 0
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable() and r"\x1b[31mred\x07\u202e[bold]" in out
+    assert max(map(len, out.splitlines())) < 180
+    assert run([*show, "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out.rstrip().isprintable()
+    assert [one["subject"] for one in json.loads(out)["records"]] == [HOSTILE, "?\ufffd", "x" * 1_000]

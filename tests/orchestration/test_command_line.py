@@ -11,8 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.table import Table
+from rich.text import Text
 
-from orchestration.main import run
+from orchestration.command_options import say
+from orchestration.main import _complain, run
+from orchestration.summaries import for_output
+from orchestration.wordings import visible
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ["simulate", "--engine", "local"]
@@ -271,3 +276,33 @@ def test_ray_that_cannot_be_started(tmp_path):
     assert done.returncode == 1
     assert done.stdout == ""
     assert "Ray could not be started here" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("plain – ü 東", "plain – ü 東"),
+        ("\x1b]0;owned\x07", r"\x1b]0;owned\x07"),
+        ("a\0b\tc\x7f\x9b", r"a\x00b\tc\x7f\x9b"),
+        ("two\nlines", "two\nlines"),
+        ("\u202egnp.exe\ud800\U000e0001", r"\u202egnp.exe\ud800\U000e0001"),
+        (r"\x1b", r"\x1b"),
+    ],
+)
+def test_text_from_anywhere_is_only_read(said, shown, capsys):
+    assert visible(said) == shown and visible(shown) == shown
+    for_output().print(Text(said))
+    drawn = Table(box=None)
+    drawn.add_column()
+    drawn.add_row(Text(said.replace("\n", "")))
+    for_output().print(drawn)
+    say({}, False, said)
+    _complain(said)
+    for out in capsys.readouterr():
+        assert out.replace("\n", "").isprintable()
+
+
+def test_what_is_too_long_is_cut_and_stands_on_one_line():
+    assert visible("x" * 9, 8) == "xxxxxxx…" and visible("x" * 8, 8) == "x" * 8
+    assert visible("\x1b" * 9, 8) == r"\x1b\x1…"
+    assert visible("a\nb", 8) == r"a\nb"

@@ -3,13 +3,21 @@
 import msgspec
 import pytest
 
+from actors.core.kernel import forking
 from actors.core.kernel.codec import decode, encode
 from actors.core.kernel.commands import ImportInstances
 from actors.core.kernel.domains import decoded_cut, encoded_cut
-from actors.core.kernel.errors import CallerError, CommandRefusedError, PackageError
+from actors.core.kernel.errors import (
+    AddressError,
+    CallerError,
+    CommandRefusedError,
+    PackageError,
+    PermissionRefusedError,
+)
 from actors.core.kernel.instances import PLATFORM_ROLES
 from actors.core.kernel.states import Records, decode_state, encode_state
 from actors.packages.files import inspect_package, read_package, write_package
+from actors.vaults.openings import open_vault
 from orchestration import Multiverse
 from orchestration.outer_layer_interfaces import OuterLayerInterface
 from orchestration.outer_layers import wrapped
@@ -122,6 +130,115 @@ def test_a_name_that_is_taken_is_another_one(mv):
     with pytest.raises(PackageError, match="holds 3 instances"):
         mv.import_from_outer_layer(mv.export_multiverse(), name="one")
     assert len(mv.instances()) == 3
+
+
+HOSTILE = ["../../etc/passwd", "../x", "a/b", "~x", "i7", ".."]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_that_no_package_takes_is_given_to_nobody(mv, name):
+    package = mv.export_to_outer_layer("alpha")
+    mv.fork_instance("alpha", names=["gamma"])
+    before = mv.digest()
+    merge = {"type": "MERGE_INSTANCES", "ids": ["alpha", "gamma"], "strategy": "ours", "name": name}
+    for give in (
+        lambda: mv.create_instance(name),
+        lambda: mv.fork_instance("alpha", names=[name]),
+        lambda: mv.god_mode_command({"type": "CLONE_INSTANCE", "source": "alpha", "name": name}),
+        lambda: mv.god_mode_command({"type": "REALITY_FORK", "source": "alpha", "names": [name]}),
+        lambda: mv.god_mode_command(merge),
+        lambda: mv.import_from_outer_layer(package, name=name),
+    ):
+        with pytest.raises(AddressError, match="cannot be used: it must have at most 64 characters"):
+            give()
+    assert mv.digest() == before
+    assert [one.name for one in mv.instances()] == ["alpha", "gamma"]
+
+
+def test_a_package_that_is_called_otherwise_gets_a_name_that_may_be(mv):
+    package = mv.export_to_outer_layer("alpha")
+    for name, became in (
+        ("~x", "x"),
+        ("../x", ".._x"),
+        ("my world", "my_world"),
+        ("~", "instance"),
+        ("w" * 64, "w" * 64),
+    ):
+        (made,) = mv.import_from_outer_layer(msgspec.structs.replace(package, name=name))
+        assert made.name == became
+    assert mv.import_from_outer_layer(msgspec.structs.replace(package, name="w" * 64))[0].name == "w" * 56 + "-2"
+
+
+def test_an_instance_of_an_earlier_build_with_such_a_name_lives_and_goes_out_under_another(tmp_path, monkeypatch):
+    with monkeypatch.context() as before, multiverse(tmp_path, "m") as mv:
+        before.setattr(forking, "checked_instance_name", lambda name: name)
+        for name in ("../../etc/passwd", "~x"):
+            mv.create_instance(name)
+        mv.run(2)
+    with multiverse(tmp_path, "m") as mv:
+        mv.run(2)
+        assert [one.name for one in mv.instances()] == ["../../etc/passwd", "~x"]
+        package = mv.export_to_outer_layer("../../etc/passwd")
+        assert (package.name, package.metadata.more["instance_id"]) == (".._.._etc_passwd", "i1")
+        write_package(tmp_path / "one.pkg", package)
+        write_package(tmp_path / "all.pkg", mv.export_multiverse())
+        assert [one.name for one in read_package(tmp_path / "all.pkg").inner] == [".._.._etc_passwd", "x"]
+        (made,) = mv.import_from_outer_layer(read_package(tmp_path / "one.pkg"))
+        assert made.name == ".._.._etc_passwd" and mv.instance_digest(made) == mv.instance_digest("i1")
+        assert [mv.fork_instance(one)[0].name for one in ("i1", "i2")] == [".._.._etc_passwd~4", "x~5"]
+
+
+def told(tmp_path, name="m"):
+    with open_vault(tmp_path / f"{name}.sqlite") as vault:
+        assert vault.audit_faults(name) == []
+        return [(one.principal, one.verb, one.subject, one.outcome) for one in vault.audits(name)]
+
+
+def test_what_is_taken_out_looked_at_or_sent_back_is_told_of_once_under_its_own_name(tmp_path):
+    with multiverse(tmp_path, "m", principal="ada") as mv:
+        mv.create_instance("alpha")
+        mv.create_instance("beta")
+        mv.run(3)
+        mv.grant_role("ada", "god"), mv.grant_role("bob", "observer", "i1")
+        before, journaled = mv.digest(), len(mv.journal())
+        package = mv.export_to_outer_layer("alpha")
+        mv.export_to_outer_layer("alpha", control_tick=2)
+        mv.export_multiverse()
+        mv.merge_all_active_platforms("alpha")
+        dry = {"type": "MERGE_INSTANCES", "ids": ["alpha", "beta"], "strategy": "ours", "dry_run": True}
+        mv.god_mode_command(dry)
+        with pytest.raises(CommandRefusedError):
+            mv.export_to_outer_layer("alpha", control_tick=99)
+        assert (mv.digest(), len(mv.journal())) == (before, journaled), "history knows nothing of it"
+        mv.send_back_down("alpha", package, package)
+        mv.run(1)
+        with pytest.raises(PackageError, match="moved on"):
+            mv.send_back_down("alpha", package, package)
+    with multiverse(tmp_path, "m", principal="bob") as mv:
+        for refused in (
+            lambda: mv.export_to_outer_layer("alpha"),
+            mv.export_multiverse,
+            lambda: mv.merge_all_active_platforms("alpha"),
+            lambda: mv.god_mode_command(dry),
+            lambda: mv.send_back_down("alpha", package, package, force=True),
+        ):
+            with pytest.raises(PermissionRefusedError):
+                refused()
+    assert told(tmp_path)[4:] == [
+        ("ada", "export_to_outer_layer", "i1", "done"),
+        ("ada", "export_to_outer_layer", "i1", "done"),
+        ("ada", "export_to_outer_layer", "i1 i2", "done"),
+        ("ada", "merge_all_active_platforms", "i1", "done"),
+        ("ada", "MERGE_INSTANCES", "i1 i2", "dry_run"),
+        ("ada", "export_to_outer_layer", "i1", "command_refused"),
+        ("ada", "send_back_down", "1", "done"),
+        ("ada", "send_back_down", "1", "package"),
+        ("bob", "export_to_outer_layer", "i1", "permission_refused"),
+        ("bob", "export_to_outer_layer", "i1 i2", "permission_refused"),
+        ("bob", "merge_all_active_platforms", "i1", "permission_refused"),
+        ("bob", "MERGE_INSTANCES", "i1", "permission_refused"),
+        ("bob", "send_back_down", "1", "permission_refused"),
+    ]
 
 
 # -------------------------------------------------------------------------------------------------- whom nobody trusts

@@ -23,7 +23,7 @@ from actors.core.kernel.errors import (
 )
 from actors.vaults.openings import open_vault
 from actors.vaults.vaults import Vault
-from orchestration import Multiverse, time_trees
+from orchestration import Multiverse, openings, time_trees
 from orchestration.main import run
 from orchestration.pasts import Past
 
@@ -342,7 +342,25 @@ def test_names_that_are_given_are_free_and_never_given_twice(mv: Multiverse) -> 
     for name in (" ", " a", "a "):
         with pytest.raises(CommandRefusedError, match="with no space at either end"):
             mv.revert(0, name=name)
+    for name in ("../x", "a/b", "a\\b", ".", ".."):
+        for give in (lambda name=name: mv.revert(0, name=name), lambda name=name: mv.snapshot(name)):
+            with pytest.raises(CommandRefusedError, match=r"no '/' or"):
+                give()
     mv.run(1)
+
+
+def test_a_first_branch_whose_name_could_be_a_path_is_refused_and_one_that_is_there_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SettingsError, match=r"branch must be a name without '/'"):
+        opened(tmp_path, branch="../x")
+    with monkeypatch.context() as before:
+        before.setattr(openings, "is_branch_name", lambda name: True)
+        with opened(tmp_path, branch="../x") as mv:
+            mv.run(2)
+    with opened(tmp_path) as mv:
+        assert (mv.boundary().branch, mv.boundary().control_tick) == ("../x", 2)
+        mv.run(1)
 
 
 def test_long_names(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Instances over HTTP: made, run, merged, digested, taken out, brought in and ended, by those who may."""
 
+from urllib.parse import quote
+
 import pytest
-from served import BYTES, JSON, client, problem_of, served
+from served import BYTES, JSON, ask, client, problem_of, served
 
 from actors.core.kernel.addresses import PART_CHARACTERS_MAX
 from actors.core.kernel.instances import PLATFORM_ROLES
@@ -145,6 +147,40 @@ def test_a_package_that_is_too_large_does_not_go_out(agora, monkeypatch):
     assert "at most 100" in said and "from a shell" in said
 
 
+@pytest.mark.parametrize("name", ["../../etc/passwd", "~x", "i7", ".."])
+def test_a_name_that_no_package_takes_is_refused_here_too(agora, name):
+    document = agora.god.get("/v1/instances/agora/package").content
+    before = agora.mv.digest()
+    clone = {"type": "CLONE_INSTANCE", "source": "agora", "name": name}
+    for response in (
+        agora.god.post("/v1/instances", json={"name": name}),
+        brought_in(agora.god, document, f"?name={quote(name)}"),
+        ask(agora.god, clone),
+    ):
+        assert response.status_code == 422 and "cannot be used: it must have at most 64" in response.json()["detail"]
+    assert agora.mv.digest() == before
+
+
+def test_the_audit_log_tells_of_a_package_that_was_refused_that_it_was(here, tmp_path, monkeypatch):
+    here.mv.create_instance("agora")
+    before = here.mv.digest()
+    document = here.god.get("/v1/instances/agora/package").content
+    problem_of(brought_in(here.god, document[:-1]), 422, "package")
+    monkeypatch.setattr(visitors, "PACKAGE_BYTES_MAX", 100)
+    problem_of(here.god.get("/v1/instances/agora/package"), 422, "package")
+    problem_of(here.god.get("/v1/instances/agora/package?control_tick=99"), 422, "command_refused")
+    assert here.mv.digest() == before
+    here.mv.close()
+    with open_vault(str(tmp_path / "m.sqlite")) as opened:
+        told = [(one.verb, one.subject, one.outcome) for one in opened.audits("m") if one.principal == "ada"]
+    assert told == [
+        ("export_to_outer_layer", "i2", "done"),
+        ("import_from_outer_layer", "", "package"),
+        ("export_to_outer_layer", "i2", "package"),
+        ("export_to_outer_layer", "i2", "command_refused"),
+    ]
+
+
 # ----------------------------------------------------------------------------------------------------------------- who may
 
 
@@ -161,6 +197,20 @@ def test_without_a_role_nothing_and_an_observer_only_looks(agora):
     for response in every_change(agora.nobody, "agora", b"x" * 100).values():
         problem_of(response, 401, "unknown_key")
     assert agora.mv.digest() == before
+
+
+def test_who_looks_at_one_instance_is_told_what_he_lacks_there_and_of_others_not_whether_they_are(here):
+    here.mv.create_instance("agora")
+    here.mv.grant_role("eve", "observer", "i2")
+    for who in ("agora", "i2"):
+        said = problem_of(here.stranger.delete(f"/v1/instances/{who}"), 403, "permission_refused")
+        assert "'DropFork' for 'i2': that takes the role operator or god there, and 'eve' has observer;" in said
+    answers = [
+        problem_of(here.stranger.delete(f"/v1/instances/{who}"), 403, "permission_refused")
+        for who in ("alpha", "i1", "i9", "none")
+    ]
+    assert len(set(answers)) == 1 and "'DropFork' everywhere" in answers[0]
+    assert "and 'eve' has no role there, only observer for 'i2';" in answers[0]
 
 
 def test_an_operator_of_an_instance_does_what_is_of_that_one_by_its_id_or_name(here):

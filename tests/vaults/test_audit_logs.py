@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from journaling import behind_its_back, row
+from journaling import behind_its_back, row, rows
 
 from actors.core.kernel.errors import StaleEpochError, VaultError
 from actors.vaults.audit_logs import NO_HASH, hash_of
-from actors.vaults.records import DONE, Audit
+from actors.vaults.records import DONE, Audit, Branch
 from actors.vaults.vaults import Vault
 
 Opening = Callable[[], Vault]
@@ -64,6 +64,50 @@ def test_whatever_is_changed_removed_or_cut_off_is_found(url: str, vault: Vault,
     behind_its_back(url, f"{statement} AND multiverse = 'm'", changed=2 if "> 10" in statement else 1)
     assert says in vault.faults("m")
     assert vault.faults("n") == []
+
+
+def test_a_log_that_was_emptied_is_found(url: str, vault: Vault) -> None:
+    written(vault)
+    behind_its_back(url, "DELETE FROM vault_audit WHERE multiverse = 'm'", changed=12)
+    says = ["the audit log is empty, and there were records in it; of 6 commands in the journal nothing tells"]
+    assert vault.audit_faults("m") == vault.faults("m") == says
+    assert vault.faults("n") == []
+    vault.append("m", 1, [row(7)], audits=[record(7)])  # a clock goes on, and begins it anew
+    assert vault.audit_faults("m") == [f"no audit record tells of position {n} of branch 'main'" for n in range(1, 7)]
+
+
+def test_a_log_of_refusals_alone_that_was_emptied_is_found(url: str, vault: Vault) -> None:
+    vault.begin_epoch("m", b"")
+    vault.append("m", 1, [row(1, "@orders")])  # nobody has asked for it
+    assert vault.audit_faults("m") == []
+    vault.append("m", 1, [], audits=[record(0, "permission_refused")])
+    behind_its_back(url, "DELETE FROM vault_audit WHERE multiverse = 'm'")
+    assert vault.audit_faults("m") == ["the audit log is empty, and there were records in it"]
+
+
+def test_a_log_without_any_record_of_a_branch_is_found(url: str, vault: Vault) -> None:
+    written(vault)
+    vault.leave("m", 1, Branch("other", "main", 0, 4), audits=[record(4)])
+    told = msgspec.structs.replace(record(5), branch="other")
+    vault.append("m", 1, [row(5, "other")], audits=[told])
+    assert vault.faults("m") == []
+    behind_its_back(url, "DELETE FROM vault_audit WHERE multiverse = 'm' AND branch = 'other'")
+    assert vault.audit_faults("m") == ["no audit record tells of position 5 of branch 'other'"]
+
+
+def test_a_multiverse_that_is_older_than_its_log_need_not_be_told_of_from_the_first(url: str, vault: Vault) -> None:
+    vault.begin_epoch("m", b"")
+    vault.append("m", 1, rows(1, 3))
+    assert vault.faults("m") == []
+    for position in (4, 5):
+        vault.append("m", 1, [row(position)], audits=[record(position)])
+    assert vault.faults("m") == []
+    behind_its_back(url, "DELETE FROM vault_audit WHERE number = 1")
+    assert vault.audit_faults("m") == ["audit records 1 to 1 are missing"]
+    behind_its_back(url, "DELETE FROM vault_audit WHERE number = 2")
+    assert vault.audit_faults("m") == [
+        "the audit log is empty, and there were records in it; of 5 commands in the journal nothing tells"
+    ]
 
 
 def test_a_log_that_was_written_anew_is_found_by_a_head_that_was_kept(url: str, vault: Vault) -> None:

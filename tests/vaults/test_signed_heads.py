@@ -24,6 +24,7 @@ from actors.vaults.signed_heads import (
     Signing,
     signing_from,
 )
+from actors.vaults.tables import SCHEMA_VERSION
 from actors.vaults.vaults import Vault
 
 NAME = "m"
@@ -153,6 +154,20 @@ def test_whatever_is_changed_removed_or_cut_off_is_found(
     assert signed.audit_faults("n", trusted=[key.public_key]) == []
 
 
+def test_a_log_that_was_emptied_with_its_heads_is_found(url: str, signed: Vault, key: SigningKey) -> None:
+    emptied = "the audit log is empty, and there were records in it; of 10 commands in the journal nothing tells"
+    behind_its_back(url, f"DELETE FROM vault_audit WHERE multiverse = '{NAME}'", changed=10)
+    assert signed.audit_faults(NAME, trusted=[key.public_key])[-1] == emptied
+    behind_its_back(url, f"DELETE FROM vault_audit_heads WHERE multiverse = '{NAME}'", changed=3)
+    assert signed.audit_faults(NAME) == [emptied]
+    behind_its_back(url, f"DELETE FROM vault_counters WHERE multiverse = '{NAME}' AND counter = 'audit'")
+    assert (
+        signed.audit_faults(NAME) == []
+    )  # nothing but the journal is left, as of a vault from before there were audit logs
+    assert signed.audit_faults(NAME, trusted=[key.public_key]) == ["no head of the audit log was signed"]
+    assert signed.audit_faults("n", trusted=[key.public_key]) == []
+
+
 def test_a_log_that_was_hashed_anew_without_the_key_is_found(url: str, signed: Vault, key: SigningKey) -> None:
     hashed_anew(url, signed, 3, principal="eve")
     assert signed.audit_faults(NAME) == [
@@ -232,7 +247,7 @@ def test_a_vault_of_version_4_is_given_signed_heads(url: str, vault: Vault, tmp_
             again.append(NAME, epoch, [row(position)], audits=[record(position)])
             assert again.audit_faults(NAME, trusted=[key.public_key]) == []
     assert numbers(url) == [3]
-    assert answers(url, "SELECT version FROM vault_parts WHERE part = 'journal'") == [(5,)]
+    assert answers(url, "SELECT version FROM vault_parts WHERE part = 'journal'") == [(SCHEMA_VERSION,)]
 
 
 # --------------------------------------------------------------------------------------------------- the key's name

@@ -15,14 +15,13 @@ from actors.core.kernel.commands import MemberSpec, RegisterGame
 from actors.core.kernel.digests import digest_of
 from actors.core.kernel.errors import ProtocolError
 from actors.core.kernel.events import Event, order
-from actors.core.kernel.instances import Ancestor, Instance
+from actors.core.kernel.instances import FORK_MARK, Ancestor, Instance
 from actors.core.kernel.members import Birth
 from actors.core.kernel.messages import Checkpoint
 from actors.core.kernel.standstills import Stills
 
 FORKED = "forked"
 """Why an event that would cross the wall of a domain is a dead letter."""
-FORK_MARK = "~"
 
 
 def copy_id(role: str, number: int) -> str:

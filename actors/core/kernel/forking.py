@@ -29,7 +29,6 @@ from actors.core.kernel.commands import (
 )
 from actors.core.kernel.cut_checks import checked_cut
 from actors.core.kernel.domains import (
-    FORK_MARK,
     FORKED,
     Cut,
     Domain,
@@ -48,7 +47,16 @@ from actors.core.kernel.errors import (
 )
 from actors.core.kernel.events import Event, order
 from actors.core.kernel.games import HOME, Seated
-from actors.core.kernel.instances import PLATFORM_ROLES, Ancestor, Instance, checked_instance_name, instance_id
+from actors.core.kernel.instances import (
+    FORK_MARK,
+    NAME_CHARACTERS_MAX,
+    PLATFORM_ROLES,
+    Ancestor,
+    Instance,
+    checked_instance_name,
+    instance_id,
+    usable_name,
+)
 from actors.core.kernel.members import CAPTURED, Command, Grant, Outbox
 from actors.core.kernel.messages import Embodied
 from actors.core.kernel.modifications import MODIFY
@@ -211,8 +219,7 @@ class Forking(Rounds):
             return dict.fromkeys(numbers)
         if names and len(names) != len(numbers):
             raise CommandRefusedError(f"{len(names)} names are given for {len(numbers)} copies; give one for each.")
-        stem = origin.name.split(FORK_MARK, 1)[0]
-        given = names or tuple(copy_id(stem, number) for number in numbers)
+        given = names or tuple(_name_of_copy(origin.name, number) for number in numbers)
         self.check_room(given)
         return {
             number: Instance(name, origin.phase, cut.ancestors) for number, name in zip(numbers, given, strict=True)
@@ -350,6 +357,12 @@ class Forking(Rounds):
             self.totals.ledger.subtract(post.lost)
             del self.domains[seated.domain], self.posts[seated.domain]
             self.links = {pair for pair in self.links if seated.domain not in pair}
+
+
+def _name_of_copy(name: str, number: int) -> str:
+    """What a copy is called that nobody has named; its origin may be called as no instance may be any more."""
+    room = NAME_CHARACTERS_MAX - len(copy_id("", number))
+    return copy_id(usable_name(name, room).split(FORK_MARK, 1)[0], number)
 
 
 def _newcomer(origin: Origin, number: int, divergent: bool) -> Captured:

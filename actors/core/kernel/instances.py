@@ -15,6 +15,11 @@ SURFACE, RUNTIME, PROTOCOL, MIRROR = PLATFORM_ROLES = ("surface", "runtime", "pr
 CREATED, INITIALIZED, STARTED = PHASES = ("created", "initialized", "started")
 """What an instance is brought to, one after the other."""
 INSTANCE_MARK = "i"
+FORK_MARK = "~"
+"""Between what a copy was made from and its number."""
+UNUSABLE = "/\\: "
+"""What no name of an instance has: with it, a name could be a path, or several words, or parts of an address."""
+NAMELESS = "instance"
 NAME_CHARACTERS_MAX = 64
 """A fork's name has its number behind that of its origin."""
 
@@ -66,15 +71,25 @@ def is_instance_id(text: str) -> bool:
 
 
 def checked_instance_name(name: object) -> str:
-    """`name`, if it can be an instance's.
+    """`name`, if it may be given to an instance: one that a package takes, and that is no path wherever it comes to stand.
 
     Raises:
-        AddressError: it can be no part of an address, has the form of an id, or is too long.
+        AddressError: it can be no part of an address, could be a path, has the form of an id, or is too long.
     """
     found = checked_part(name, "instance name")
-    if is_instance_id(found) or found.startswith("@") or len(found) > NAME_CHARACTERS_MAX:
+    if found != usable_name(found):
         raise AddressError(
-            f"instance name {found!r} cannot be used: it must have at most {NAME_CHARACTERS_MAX} characters, not begin with "
-            f"'@', and not be {INSTANCE_MARK!r} and a number, which is an id; choose another."
+            f"instance name {found!r:.100} cannot be used: it must have at most {NAME_CHARACTERS_MAX} characters, no '/' or "
+            f"'\\', not begin with '@' or '{FORK_MARK}', not be dots alone, and not be {INSTANCE_MARK!r} and a number, which "
+            "is an id; choose another."
         )
+    return found
+
+
+def usable_name(name: str, characters_max: int = NAME_CHARACTERS_MAX) -> str:
+    """A name that may be given to an instance, derived from any text; one that may be given stays as it is."""
+    plain = "".join(one if one.isprintable() and one not in UNUSABLE else "_" for one in name)
+    found = plain.lstrip(f"@{FORK_MARK}")[:characters_max]
+    if is_instance_id(found) or not found.strip("."):
+        return f"{NAMELESS}-{found}"[:characters_max] if found.strip(".") else NAMELESS
     return found

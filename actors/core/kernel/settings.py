@@ -18,7 +18,12 @@ BRANCH_CHARACTERS_MAX = 100
 
 
 def is_branch_name(name: object) -> bool:
-    """Whether something can name a branch, or a snapshot. What begins with `@` is the kernel's own."""
+    """Whether something may be given to a branch, or a snapshot, as its name: wherever it comes to stand, it is no path."""
+    return was_branch_name(name) and str(name) not in (".", "..") and not {"/", "\\"}.intersection(str(name))
+
+
+def was_branch_name(name: object) -> bool:
+    """Whether something can be the name of a branch, also of an earlier build. What begins with `@` is the kernel's own."""
     return (
         isinstance(name, str)
         and 0 < len(name) <= BRANCH_CHARACTERS_MAX
@@ -83,7 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     interval_snapshots_max: int = 1_000
 
     def __post_init__(self) -> None:
-        if not is_branch_name(self.branch):
+        if not was_branch_name(self.branch):
             raise SettingsError(
                 f"branch must be 1 to {BRANCH_CHARACTERS_MAX} printable characters, with no space at either end and not "
                 f"beginning with '@', not {self.branch!r:.80}."

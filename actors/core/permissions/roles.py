@@ -25,7 +25,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     ANYTHING: (
         *("FREEZE_TIME", "UNFREEZE_TIME", "CLONE_INSTANCE", "MERGE_INSTANCES", "REALITY_FORK", "AGENT_POSSESSION"),
         *("TIMELINE_REVERT", "CROSS_INSTANCE_COMMUNICATION", "PUPPET_MASTER_INTERVENTION"),
-        *("Freeze", "Unfreeze", "ModifyMembers", "RevertDomain", "send_down", "LinkInstances", "ChangeRole"),
+        *("Freeze", "Unfreeze", "ModifyMembers", "RevertDomain", "send_back_down", "LinkInstances", "ChangeRole"),
         *("revert", "RevertGame", "modify"),
     ),
 }

@@ -15,6 +15,8 @@ EVERYWHERE = "*"
 """The scope that every other one is in."""
 PRINCIPALS_MAX = 10_000
 SCOPES_PER_PRINCIPAL_MAX = 100
+SCOPES_TOLD_MAX = 5
+"""In a refusal."""
 NAME_CHARACTERS_MAX = 128
 """Of a principal, a verb or a scope: as for ids."""
 
@@ -50,11 +52,20 @@ class PermissionValidator:
         roles = self.roles(principal, scope, origin)
         if not any(group_of(verb) in ROLES[role] for role in roles):
             where = "everywhere" if scope == EVERYWHERE else f"for {scope!r}"
-            has = " and ".join(roles) or "no role"
             raise PermissionRefusedError(
                 f"{principal!r} may not ask for {verb!r} {where}: that takes the role {' or '.join(roles_for(verb))} there, "
-                f"and {principal!r} has {has}; ask a god to grant it."
+                f"and {principal!r} has {self._held(principal, scope, roles)}; ask a god to grant it."
             )
+
+    def _held(self, principal: str, scope: str, roles: Roles) -> str:
+        """Which roles a principal has in a scope, in words, and which elsewhere."""
+        found = sorted(self._grants.get(principal, {}).items())
+        elsewhere = [f"{' and '.join(held)} for {one!r}" for one, held in found if one not in (scope, EVERYWHERE)]
+        if not elsewhere:
+            return " and ".join(roles) or "no role"
+        more = len(elsewhere) - SCOPES_TOLD_MAX
+        told = ", ".join(elsewhere[:SCOPES_TOLD_MAX]) + (f" and {more} more" if more > 0 else "")
+        return f"{' and '.join(roles)} there, and {told}" if roles else f"no role there, only {told}"
 
     @property
     def is_empty(self) -> bool:
