@@ -1,5 +1,6 @@
 """The log of rituals is complete: whatever ends is there once, however fast the clock runs and whoever dies meanwhile."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,11 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Log:
     return log_of(ended)
 
 
+def some_of(cases: list[tuple[Any, ...]], count: int) -> list[Any]:
+    """The first of them, and the others in the soak."""
+    return [pytest.param(*case, marks=[pytest.mark.soak] if at >= count else []) for at, case in enumerate(cases)]
+
+
 @pytest.fixture
 def vault(tmp_path: Path) -> str:
     """Where a vault may be that nobody has opened yet."""
@@ -74,7 +80,14 @@ def keyframes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     return str(request.param)
 
 
-@pytest.mark.parametrize("settings", [{}, {"lookahead_control_ticks": 5}, {"control_tick_interval_ticks": 1_000}])
+WINDOWS, LONG_GRANTS = {"lookahead_control_ticks": 5}, {"control_tick_interval_ticks": 1_000}
+
+
+@pytest.mark.parametrize(
+    ("keyframes", "settings"),
+    some_of([("seldom", {}), ("often", WINDOWS), ("often", LONG_GRANTS), ("often", {}), ("seldom", WINDOWS)], 3),
+    indirect=["keyframes"],
+)
 def test_at_full_speed_nothing_is_missing(vault: str, keyframes: str, settings: dict[str, int]) -> None:
     with opened(vault, **settings) as mv:
         for name in ("alpha", "beta"):
@@ -95,7 +108,11 @@ def test_what_the_log_says_is_what_happened(vault: str, keyframes: str, truth: L
     assert len(truth) > 4 * HISTORY_MAX
 
 
-@pytest.mark.parametrize("dies_at", [[150], [1, 299, 300, 420]])
+@pytest.mark.parametrize(
+    ("keyframes", "dies_at"),
+    some_of(list(itertools.product(("often", "seldom"), ([1, 299, 300, 420], [150]))), 1),
+    indirect=["keyframes"],
+)
 def test_a_clock_dies_and_nothing_is_lost_or_doubled(
     vault: str, keyframes: str, truth: Log, dies_at: list[int]
 ) -> None:
@@ -165,6 +182,7 @@ def until(log: Log, control_tick: int) -> Log:
     return [row for row in log if row[2]["ended_at"] <= 10 * control_tick]
 
 
+@pytest.mark.parametrize("keyframes", some_of([("seldom",), ("often",)], 1), indirect=True)
 def test_a_branch_has_the_whole_of_its_own_history(vault: str, keyframes: str, truth: Log) -> None:
     with opened(vault) as mv:
         for name in ("alpha", "beta"):
@@ -190,7 +208,11 @@ def test_a_branch_has_the_whole_of_its_own_history(vault: str, keyframes: str, t
     assert gamma != delta == same and len(delta) > HISTORY_MAX
 
 
-@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize(
+    ("keyframes", "dies"),
+    some_of(list(itertools.product(("often", "seldom"), (True, False))), 1),
+    indirect=["keyframes"],
+)
 def test_what_an_instance_took_back_is_there_for_who_goes_back_to_before(
     vault: str, keyframes: str, truth: Log, dies: bool
 ) -> None:
