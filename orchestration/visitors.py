@@ -100,7 +100,7 @@ class Visitor:
         begun = before.boundary.control_tick
         now: Status = self._mv._call("run_for", begun + control_ticks, self._caller("run"), uuid4().hex)
         lived = now.boundary.control_tick - begun  # by whichever clock: one may have died meanwhile
-        if control_ticks and lived <= 0:
+        if control_ticks and not 0 < lived <= control_ticks:
             raise CommandRefusedError("somebody else has moved or stopped the clock meanwhile; ask again.")
         delivered = now.state["events_propagated"] - before.state["events_propagated"]
         return Ran(now.boundary, now.chain, lived, delivered)

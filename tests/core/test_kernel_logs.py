@@ -27,14 +27,14 @@ class Diarist(Realm):
 
     def tick(self, turn: Turn) -> None:
         if turn.now in self.diary:
-            turn.log("days", f"day_{turn.now}", {"now": turn.now})
+            turn.enter_log("days", f"day_{turn.now}", {"now": turn.now})
         if turn.now == self.fails_at:
             raise RuntimeError("it fails")
 
     @command
     def grumble(self, turn: Turn) -> Plain:
         """Logs and refuses, which it must not."""
-        turn.log("days", "grumbling", {})
+        turn.enter_log("days", "grumbling", {})
         raise CommandRefusedError("no.")
 
     def capture(self) -> State:
@@ -58,17 +58,17 @@ def grant(number: int, *commands: Command) -> Grant:
 def test_rows_leave_once_and_a_repeated_grant_brings_them_again() -> None:
     writing = seat(diary=(3, 12, 13))
     first, second, third = (writing.advance(grant(number)) for number in (1, 2, 3))
-    assert first.log == (LogRow("days", "day_3", encode({"now": 3})),)
-    assert [row.entry_id for row in second.log] == ["day_12", "day_13"]
-    assert third.log == ()
+    assert first.log_rows == (LogRow("days", "day_3", encode({"now": 3})),)
+    assert [row.entry_id for row in second.log_rows] == ["day_12", "day_13"]
+    assert third.log_rows == ()
     assert writing.advance(grant(3)) == third
 
 
 def test_they_are_no_part_of_a_digest_or_of_what_a_repetition_must_come_to() -> None:
     writing, silent = seat(diary=(3,)).advance(grant(1)), seat().advance(grant(1))
-    assert writing.log and not silent.log
+    assert writing.log_rows and not silent.log_rows
     assert writing.digest == silent.digest
-    assert answered_as(Answer(1, (Outbox(1, 1, log=writing.log),))) == answered_as(Answer(1, (Outbox(1, 1),)))
+    assert answered_as(Answer(1, (Outbox(1, 1, log_rows=writing.log_rows),))) == answered_as(Answer(1, (Outbox(1, 1),)))
 
 
 def test_they_travel() -> None:
@@ -78,7 +78,7 @@ def test_they_travel() -> None:
 
 def test_a_discarded_turn_has_logged_nothing() -> None:
     outbox = seat(diary=(3,), fails_at=5).advance(grant(1))
-    assert outbox.failure is not None and outbox.log == ()
+    assert outbox.failure is not None and outbox.log_rows == ()
 
 
 def test_who_refuses_a_command_has_logged_nothing() -> None:
@@ -88,6 +88,6 @@ def test_who_refuses_a_command_has_logged_nothing() -> None:
 
 def test_more_than_an_outbox_has_room_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "LOG_BYTES_PER_GRANT_MAX", 3 * logs.ROW_OVERHEAD_BYTES)
-    assert len(seat(diary=(3, 4)).advance(grant(1)).log) == 2
+    assert len(seat(diary=(3, 4)).advance(grant(1)).log_rows) == 2
     outbox = seat(diary=(3, 4, 5)).advance(grant(1))
     assert outbox.failure is not None and "give it fewer local ticks" in outbox.failure.message

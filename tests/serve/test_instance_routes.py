@@ -377,8 +377,8 @@ def test_what_is_not_there_names_what_is(agora):
 
 
 def test_a_second_run_beside_one_that_was_quicker_says_so(here, monkeypatch):
-    boundary = here.mv.boundary()
+    before = here.mv.status()
     here.mv.run(5)
-    monkeypatch.setattr(here.mv, "boundary", lambda: boundary)
+    monkeypatch.setattr(here.mv, "status", lambda: before)
     response = client(here.app, here.keys["ada"]).post("/v1/clock/run", json={"control_ticks": 2})
     assert "meanwhile; ask again" in problem_of(response, 422, "command_refused")

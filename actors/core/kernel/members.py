@@ -159,7 +159,7 @@ class Outbox(msgspec.Struct, frozen=True, array_like=True, gc=False):
         traces: steps of cascades within its ticks.
         cascades_cut: emissions beyond the cascade depth, cut off and counted.
         failure: its own exception; then the state is that of the previous boundary and the rest is as it was there.
-        log: what it tells of its past; see `logs.py`.
+        log_rows: what it tells of its past; see `logs.py`.
     """
 
     number: int
@@ -173,7 +173,7 @@ class Outbox(msgspec.Struct, frozen=True, array_like=True, gc=False):
     traces: tuple[Trace, ...] = ()
     cascades_cut: int = 0
     failure: Failure | None = None
-    log: tuple[LogRow, ...] = ()
+    log_rows: tuple[LogRow, ...] = ()
 
 
 class Turn:
@@ -387,7 +387,7 @@ class Turn:
         if len(self._traces) < TRACES_PER_GRANT_MAX:
             self._traces.append(record)
 
-    def log(self, log: str, entry_id: str, record: Mapping[str, Plain]) -> None:
+    def enter_log(self, log: str, entry_id: str, record: Mapping[str, Plain]) -> None:
         """Tells of something that has happened, for people to look up after the member has forgotten it.
 
         Args:

@@ -416,7 +416,7 @@ class Ticking:
             self.totals.ledger.update(outbox.ledger)
         for trace in outbox.traces:
             self.cascades_of(seated.domain).add(trace)
-        if outbox.log and self.keeps_log:
+        if outbox.log_rows and self.keeps_log:
             self._log(seated, outbox)
         return outbox
 
@@ -424,7 +424,9 @@ class Ticking:
         """Keeps what a member of an instance logs, until somebody comes for it; others have no tables."""
         instance = self.domains[seated.domain].instance if seated.domain else None
         if instance is not None:
-            self.logged += [Logged(seated.domain, instance.name, seated.role, outbox.number, row) for row in outbox.log]
+            self.logged += [
+                Logged(seated.domain, instance.name, seated.role, outbox.number, row) for row in outbox.log_rows
+            ]
 
     def take_logged(self) -> list[Logged]:
         """What members have logged since somebody came for it last, in order."""

@@ -126,8 +126,8 @@ RITUAL: Final = "ritual"
 
 def ritual_number(ritual_id: str) -> int | None:
     """How many rituals were begun before one of that id, if Runtime gives such ids; None of any other id."""
-    word, _, digits = ritual_id.partition("_")
-    if word != RITUAL or not (digits.isascii() and digits.isdecimal()) or len(digits) > NUMBER_DIGITS_MAX:
+    digits = ritual_id.removeprefix(f"{RITUAL}_")
+    if digits == ritual_id or not (digits.isascii() and digits.isdecimal()) or len(digits) > NUMBER_DIGITS_MAX:
         return None
     number = int(digits)
     return number if numbered(RITUAL, number) == ritual_id else None

@@ -55,7 +55,7 @@ class RuntimeCommands(Platform):
             society.count("echoes", len(echoes.echoes))
             self.say(turn, SURFACE, messages.ECHO, echoes)
         for ritual_id, ended in society.traces:
-            turn.log(RITUALS, ritual_id, msgspec.to_builtins(ended))
+            turn.enter_log(RITUALS, ritual_id, msgspec.to_builtins(ended))
             if ritual_id in society.history:
                 trace = RitualTrace(ritual_id, ended.kind, ended.agent, ended.outcome)
                 self.say(turn, SURFACE, messages.RITUAL_TRACE, trace)
