@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -34,6 +34,23 @@ class PostTable(msgspec.Struct, frozen=True):
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
+_NOTHING = _encoder.encode([])
+
+
+def _encoded(entries: list[Any]) -> bytes:
+    return _encoder.encode(entries) if entries else _NOTHING
+
+
+class Foreseen(NamedTuple):
+    """What will have become of a control tick's mail when it is over, unless something fails before.
+
+    Attributes:
+        left: what waits in mailboxes still, by who will hear it.
+        buried: what went to the dead letters.
+    """
+
+    left: dict[str, tuple[Event, ...]]
+    buried: tuple[DeadLetter, ...]
 
 
 class Post:
@@ -56,6 +73,7 @@ class Post:
         self._calendar_digests: dict[int, bytes] = {}
         self._mailboxes: dict[str, list[Event]] = {}
         self._subscribers: dict[str, set[str]] = {}
+        self._subscribers_encoded = _NOTHING
         self.dead_letters: deque[DeadLetter] = deque()
         self._dead_letters_max = dead_letters_max
         self.dead_letters_count = 0
@@ -79,6 +97,7 @@ class Post:
         """Takes up what was written down; the table's lists are its own from now on."""
         self._calendar, self._mailboxes, self._calendar_digests = table.calendar, table.mailboxes, {}
         self._subscribers = {event_type: set(members) for event_type, members in table.subscribers.items()}
+        self._encode_subscribers()
         self.dead_letters = deque(table.dead_letters)
         self.dead_letters_count, self._dead_letters_chain = table.dead_letters_count, table.dead_letters_chain
         self.lost = Counter({quantity: int(amount) for quantity, amount in table.lost.items()})
@@ -87,6 +106,7 @@ class Post:
     def subscribe(self, member_id: str, event_type: str) -> None:
         """Adds a subscription; a second time is no change."""
         self._subscribers.setdefault(event_type, set()).add(member_id)
+        self._encode_subscribers()
 
     def unsubscribe(self, member_id: str, event_type: str) -> None:
         """Ends a subscription."""
@@ -94,6 +114,12 @@ class Post:
         members.discard(member_id)
         if not members:
             self._subscribers.pop(event_type, None)
+        self._encode_subscribers()
+
+    def _encode_subscribers(self) -> None:
+        """As the digest covers them. They seldom change; the digest is taken in every control tick."""
+        subscribers = self._subscribers
+        self._subscribers_encoded = _encoded([(kind, sorted(subscribers[kind])) for kind in sorted(subscribers)])
 
     def has_subscribers(self, event_types: frozenset[str]) -> bool:
         """Whether anybody hears broadcasts of one of these types."""
@@ -114,18 +140,28 @@ class Post:
         """Control ticks that an event of a source needs at least to a member, or to all subscribers."""
         return self._delay if target is None else self.delays.get((source, target), self._delay)
 
-    def ahead(self) -> "Post":
+    def ahead(self) -> "PostAhead":
         """A copy in which one can look at what will be delivered in the coming control ticks."""
-        copy = Post(self._inbox_events_max, 0, self._delay)
-        copy._calendar, copy._subscribers = dict(self._calendar), self._subscribers
-        copy._mailboxes = {member_id: list(waiting) for member_id, waiting in self._mailboxes.items()}
-        return copy
+        return PostAhead(self)
+
+    def follow(self, control_tick: int, foreseen: Foreseen) -> None:
+        """Lets a control tick's mail be heard as it was foreseen."""
+        self._calendar_digests.pop(control_tick, None)
+        self._calendar.pop(control_tick, None)
+        self._mailboxes = {member_id: list(waiting) for member_id, waiting in foreseen.left.items()}
+        for letter in foreseen.buried:
+            self.bury(letter.event, letter.target, letter.reason, control_tick)
 
     def add(self, events: Iterable[Event]) -> None:
         """Takes events in; each waits for its `deliver_at`."""
+        calendar, digests = self._calendar, self._calendar_digests
         for event in events:
-            self._calendar.setdefault(event.deliver_at, []).append(event)
-            self._calendar_digests.pop(event.deliver_at, None)
+            waiting = calendar.get(event.deliver_at)
+            if waiting is None:
+                calendar[event.deliver_at] = [event]
+            else:
+                waiting.append(event)
+                digests.pop(event.deliver_at, None)
 
     def deliver(self, control_tick: int, refusal: Callable[[str, str], str]) -> None:
         """Puts what is due into the mailboxes.
@@ -156,7 +192,9 @@ class Post:
     def take(self, member_id: str) -> tuple[Event, ...]:
         """Empties a mailbox, in order."""
         waiting = self._mailboxes.pop(member_id, None)
-        return tuple(order(waiting)) if waiting else ()
+        if not waiting:
+            return ()
+        return tuple(order(waiting)) if len(waiting) > 1 else (waiting[0],)
 
     def has_mail(self, member_id: str) -> bool:
         """Whether anything waits in a member's mailbox."""
@@ -257,12 +295,33 @@ class Post:
     def digest(self) -> bytes:
         """The digest of all this."""
         waiting = [(member_id, self._mailboxes[member_id]) for member_id in sorted(self._mailboxes)]
+        slots = sorted(self._calendar)
         return digest_of(
-            b"".join(self._slot_digest(control_tick) for control_tick in sorted(self._calendar)),
-            _encoder.encode(sorted(self._calendar)),
-            _encoder.encode([(member_id, events_digest(order(events))) for member_id, events in waiting]),
-            _encoder.encode([(kind, sorted(self._subscribers[kind])) for kind in sorted(self._subscribers)]),
+            b"".join([self._slot_digest(control_tick) for control_tick in slots]),
+            _encoder.encode(slots),
+            _encoded([(member_id, events_digest(order(events))) for member_id, events in waiting]),
+            self._subscribers_encoded,
             self._dead_letters_chain,
             _encoder.encode([sorted(self.lost.items())]),
-            _encoder.encode(sorted(self.delays.items())),
+            _encoded(sorted(self.delays.items())),
         )
+
+
+class PostAhead(Post):
+    """A copy of a post, in which one can look at what will be delivered in the coming control ticks."""
+
+    def __init__(self, post: Post) -> None:
+        super().__init__(post._inbox_events_max, 0, post._delay)
+        self._calendar, self._subscribers = dict(post._calendar), post._subscribers
+        self._mailboxes = {member_id: list(waiting) for member_id, waiting in post._mailboxes.items()}
+        self._buried: list[DeadLetter] = []
+
+    def bury(self, event: Event, target: str | None, reason: str, control_tick: int) -> None:
+        """Notes only what would go to the dead letters."""
+        self._buried.append(DeadLetter(event, target, reason, control_tick))
+
+    def foreseen(self) -> Foreseen:
+        """What has become of the mail of the control tick that was looked at last."""
+        buried, self._buried = tuple(self._buried), []
+        return Foreseen({member_id: tuple(waiting) for member_id, waiting in self._mailboxes.items()}, buried)
+

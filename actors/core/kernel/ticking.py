@@ -22,7 +22,7 @@ from actors.core.kernel.events import Event, order
 from actors.core.kernel.games import BOOTING, ERROR, HOME, RUNNING, Seated
 from actors.core.kernel.logs import Logged
 from actors.core.kernel.members import Command, Failure, Grant, Outbox
-from actors.core.kernel.postings import Post
+from actors.core.kernel.postings import Foreseen, Post, PostAhead
 from actors.core.kernel.settings import LOOKAHEAD_MAX, Settings
 from actors.core.kernel.standstills import Stills, is_timed, passed
 from actors.core.permissions.validators import PermissionValidator
@@ -144,7 +144,7 @@ class Ticking:
         settings = self.settings
         return Post(settings.inbox_events_max, settings.dead_letters_max, settings.lookahead_control_ticks)
 
-    def posts_ahead(self) -> dict[int, Post]:
+    def posts_ahead(self) -> dict[int, PostAhead]:
         """Copies of all posts, in which one can look at what will be delivered in the coming control ticks."""
         return {domain: post.ahead() for domain, post in self.posts.items()}
 
@@ -254,14 +254,40 @@ class Ticking:
 
     def control_tick_script(self) -> Script[TickRecord]:
         """One control tick."""
+        grants = self.begin_control_tick()
+        return self.end_control_tick(grants, (yield from self._exchange(grants)))
+
+    def begin_control_tick(self) -> dict[str, Grant]:
+        """What is granted in the next control tick. Nothing but its end may follow."""
         tick = self.control_tick + 1
-        digest_due = tick % self.settings.digest_interval_control_ticks == 0
-        self.deliver(tick, self.posts)
-        grants = self._grants(tick, digest_due)
         self._occasion = occasion_of(tick)
+        self.deliver(tick, self.posts)
+        digest_due = self.is_digest_due(tick)
+        return {
+            member_id: self._grant(self.members[member_id], tick, local_ticks, inbox, (), digest_due)
+            for member_id, local_ticks, inbox in self.due(
+                tick, self.posts, lambda member_id: digest_due and self.members[member_id].digest_stale
+            )
+        }
+
+    def follow(self, grants: Mapping[str, Grant], foreseen: Mapping[int, Foreseen]) -> None:
+        """Begins the next control tick with what was granted ahead, and with what it was foreseen to make of the mail."""
+        tick = self.control_tick + 1
+        self._occasion = occasion_of(tick)
+        for domain, post in self.posts.items():
+            post.follow(tick, foreseen[domain])
+        for member_id, grant in grants.items():
+            self.members[member_id].number = grant.number
+
+    def is_digest_due(self, tick: int) -> bool:
+        """Whether a control tick ends with a digest."""
+        return tick % self.settings.digest_interval_control_ticks == 0
+
+    def end_control_tick(self, grants: Mapping[str, Grant], outboxes: Mapping[str, Outbox | Lost]) -> TickRecord:
+        """What the control tick that was begun comes to."""
+        tick = self.control_tick = self.control_tick + 1
+        digest_due = self.is_digest_due(tick)
         self._is_entered = False
-        outboxes = yield from self._exchange(grants)
-        self.control_tick = tick
         failures, rows, synced = self._take_in(grants, outboxes)
         self._thaw(tick)
         flows = self._count_deliveries(grants)
@@ -334,14 +360,6 @@ class Ticking:
         if seated.error is not None:
             return f"it is in error: {seated.error.message}"
         return "" if event_type in seated.contract.handles else f"it does not handle {event_type!r}"
-
-    def _grants(self, tick: int, digest_due: bool) -> dict[str, Grant]:
-        return {
-            member_id: self._grant(self.members[member_id], tick, local_ticks, inbox, (), digest_due)
-            for member_id, local_ticks, inbox in self.due(
-                tick, self.posts, lambda member_id: digest_due and self.members[member_id].digest_stale
-            )
-        }
 
     def due(
         self, tick: int, posts: Mapping[int, Post], owes_digest: Callable[[str], bool]
