@@ -98,6 +98,7 @@ class MasterClock(ReadableClock):
         self._stands = threading.Event()
         self._looked_after_at = time.monotonic()
         self._propagated = 0
+        self._reports_at = 0.0
         self._elapsed_total_ms = self._described_at = 0.0
         self._schedule: Schedule | None = None
         self._ordered = ""
@@ -383,7 +384,11 @@ class MasterClock(ReadableClock):
                     break
             now = self._sequencer.control_tick
             until = min([control_tick, *(tick for tick, _ in self._appointments if tick > now)])
-            lived = self._tick(self._marks.visible(now, until, pace) - now)
+            visible = self._marks.visible(now, until, pace) - now
+            if schedule is not None:  # every window at its own time
+                visible = min(visible, self._sequencer.settings.window_control_ticks)
+            self._reports_at = self._lane.now_s() + DESCRIBE_INTERVAL_S
+            lived = self._tick(visible)
             metrics.extend(lived)
             if schedule is not None:
                 schedule.pass_over(len(lived) - 1)
@@ -442,11 +447,17 @@ class MasterClock(ReadableClock):
             self._state = self._describe()
         return metrics
 
+    def _goes_on(self) -> bool:
+        """Whether nobody wants anything of the boundary between two windows, the clock itself included."""
+        stop, chronicle = self._run, self._chronicle
+        wanted = bool(self._queue) or stop is None or stop.is_set() or chronicle.keyframe_is_due()
+        return not wanted and self._lane.now_s() < self._reports_at
+
     def _live(self, control_ticks_max: int) -> list[Metrics]:
         begun, before = time.perf_counter(), self._sequencer.position
         self._ticking = True
         try:
-            records = self._perform(control_ticks_script(self._sequencer, control_ticks_max))
+            records = self._perform(control_ticks_script(self._sequencer, control_ticks_max, self._goes_on))
         finally:
             self._ticking = False
         elapsed_ms = (time.perf_counter() - begun) * 1e3 / len(records)

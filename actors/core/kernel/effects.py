@@ -41,6 +41,16 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
     occasion: str
 
 
+class Ahead(msgspec.Struct, frozen=True, gc=False):
+    """Send the grants of an exchange, and do not wait: the next effect is that exchange. Comes to None.
+
+    Attributes:
+        exchange: what is begun.
+    """
+
+    exchange: Exchange
+
+
 class Spawn(msgspec.Struct, frozen=True, gc=False):
     """Make a member in a host of its own. Comes to `Embodied` or `Refused`."""
 
@@ -81,7 +91,7 @@ class Dispose(msgspec.Struct, frozen=True, gc=False):
     member_id: str
 
 
-Effect = Exchange | Spawn | Populate | Capture | Rebuild | Dispose
+Effect = Exchange | Ahead | Spawn | Populate | Capture | Rebuild | Dispose
 
 T = TypeVar("T")
 Script = Generator[Effect, Any, T]

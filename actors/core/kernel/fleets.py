@@ -15,6 +15,7 @@ from typing import Any
 
 from actors.core.kernel.commands import MemberSpec
 from actors.core.kernel.effects import (
+    Ahead,
     Capture,
     Captured,
     Dispose,
@@ -31,7 +32,7 @@ from actors.core.kernel.effects import (
 from actors.core.kernel.errors import EngineError, ProtocolError, SoulfraError, UnknownMemberError
 from actors.core.kernel.keeping import RESEND_AFTER_S, Kept, KeptTable, Recovery, Waiting
 from actors.core.kernel.lanes import Beat, Died, Heard, Lane, Rejoined, Signal, Whereabouts
-from actors.core.kernel.members import CAPTURED, Grant, Outbox
+from actors.core.kernel.members import CAPTURED, Outbox
 from actors.core.kernel.messages import UNREAD, Advance, Answer, Embodied, Refusal, Stand
 from actors.core.kernel.settings import Settings
 
@@ -75,6 +76,7 @@ class Fleet:
         self._carried: dict[str, Kept] = {}
         self._awaited: dict[str, Kept] = {}
         self._outcomes: dict[str, Any] = {}
+        self._asked: Exchange | None = None  # which nobody waits for yet
         self._spares: deque[str] = deque()
         self._moving: dict[str, str] = {}
         self._spare_failures = 0
@@ -100,8 +102,12 @@ class Fleet:
     def perform(self, effect: Effect) -> Any:
         """Carries out one effect; see `effects.py` for what it comes to."""
         match effect:
-            case Exchange(grants, occasion):
-                return self._exchange(grants, occasion)
+            case Exchange():
+                return self._exchange(effect)
+            case Ahead(exchange):
+                self._ask(exchange)
+                self._asked = exchange
+                return None
             case Spawn(birth, spec):
                 return self._spawn([Kept(birth.member_id, birth, spec)])[birth.member_id]
             case Populate(newcomers):
@@ -117,7 +123,14 @@ class Fleet:
 
     # --------------------------------------------------------------------------------------------------- exchange
 
-    def _exchange(self, grants: Mapping[str, tuple[Grant, ...]], occasion: str) -> dict[str, tuple[Outbox, ...] | Lost]:
+    def _exchange(self, exchange: Exchange) -> dict[str, tuple[Outbox, ...] | Lost]:
+        if self._asked is not exchange:
+            self._ask(exchange)
+        self._asked = None
+        return self._gather()
+
+    def _ask(self, exchange: Exchange) -> None:
+        grants, occasion = exchange.grants, exchange.occasion
         lane, now = self._lane, self._lane.now_s()
         refreshed = self._to_refresh(grants) if self._behind else ()
         for member_id, batch in grants.items():
@@ -135,7 +148,6 @@ class Fleet:
                 self._settle(kept, Lost(kept.lost))
         if grants:
             self._control_tick = batch[0].control_tick
-        return self._gather()
 
     def _gather(self) -> dict[str, Any]:
         """Waits until everybody who was asked has answered or is lost."""

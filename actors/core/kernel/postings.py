@@ -314,6 +314,7 @@ class PostAhead(Post):
         super().__init__(post._inbox_events_max, 0, post._delay)
         self._calendar, self._subscribers = dict(post._calendar), post._subscribers
         self._mailboxes = {member_id: list(waiting) for member_id, waiting in post._mailboxes.items()}
+        self.delays = post.delays
         self._buried: list[DeadLetter] = []
 
     def bury(self, event: Event, target: str | None, reason: str, control_tick: int) -> None:
@@ -324,4 +325,3 @@ class PostAhead(Post):
         """What has become of the mail of the control tick that was looked at last."""
         buried, self._buried = tuple(self._buried), []
         return Foreseen({member_id: tuple(waiting) for member_id, waiting in self._mailboxes.items()}, buried)
-

@@ -471,14 +471,21 @@ class Ticking:
             if event.deliver_at <= self.control_tick:
                 reason = f"deliver_at {event.deliver_at} is not after control tick {self.control_tick}"
                 post.bury(event, event.target, reason, self.control_tick)
-            elif event.target is not None and ACROSS in event.target and self.name_of(domain):
-                self._send_across(event, domain)
-            elif event.target is not None and not self._is_in(event.target, domain):
-                reason = FORKED if self._is_in(event.target, HOME) else "no such member"
-                post.bury(event, event.target, reason, self.control_tick)
-            else:
+            elif self.stays_in(event, domain):
                 good.append(post.due(event))
+            elif ACROSS in str(event.target) and self.name_of(domain):
+                self._send_across(event, domain)
+            else:
+                reason = FORKED if self._is_in(str(event.target), HOME) else "no such member"
+                post.bury(event, event.target, reason, self.control_tick)
         post.add(good)
+
+    def stays_in(self, event: Event, domain: int) -> bool:
+        """Whether what was said in a domain is for somebody there, or for its subscribers."""
+        target = event.target
+        return target is None or (
+            self._is_in(target, domain) and not (domain and ACROSS in target and self.name_of(domain))
+        )
 
     def name_of(self, domain: int) -> str:
         """The name of the instance that lives in a domain; "" if none does."""

@@ -6,45 +6,83 @@ by the same rules as ever: the same history, at a fraction of the messages.
 """
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from actors.core.kernel.effects import Exchange, Lost, Script
+from actors.core.kernel.effects import Ahead, Exchange, Lost, Script
 from actors.core.kernel.errors import ProtocolError
 from actors.core.kernel.members import Grant, Outbox
 from actors.core.kernel.postings import Foreseen
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.ticking import TickRecord, occasion_of
 
+Answers = Mapping[str, tuple[Outbox, ...] | Lost]
+
 
 class Planned(NamedTuple):
     """One control tick of a window, as it will be unless something fails before.
 
     Attributes:
+        control_tick: which.
         grants: by member id in order.
         foreseen: what becomes of the mail of each domain.
     """
 
+    control_tick: int
     grants: dict[str, Grant]
     foreseen: dict[int, Foreseen]
 
 
-def control_ticks_script(sequencer: Sequencer, control_ticks_max: int) -> Script[list[TickRecord]]:
-    """As many control ticks as may be granted at once, at least one.
+def never() -> bool:
+    """Nobody goes on."""
+    return False
+
+
+def control_ticks_script(
+    sequencer: Sequencer, control_ticks_max: int, goes_on: Callable[[], bool] = never
+) -> Script[list[TickRecord]]:
+    """As many control ticks as may be granted at once, at least one; and more windows, as long as nobody minds.
+
+    While members live through a window, the books of the one before it are kept: what they will hear in it follows from
+    what was said, and not from the books. So the boundary between two windows has passed before anybody could do anything
+    at it, and whoever asks for this says, window by window, that nobody wants to.
 
     Args:
         sequencer: the rules, standing at a boundary.
         control_ticks_max: no more than this.
+        goes_on: whether the next window may begin before this one's end has been looked at.
     """
     window = min(control_ticks_max, sequencer.settings.window_control_ticks)
     if window <= 1 or (window := min(window, sequencer.lookahead())) <= 1 or sequencer.somebody_thaws:
         return [(yield from sequencer.control_tick_script())]
-    plan = _plan(sequencer, window)
+    outlook, left = Outlook(sequencer), control_ticks_max - window
+    plan = outlook.plan(window)
+    exchange = _exchange(plan)
+    records: list[TickRecord] = []
+    while True:
+        answers = yield exchange
+        lived = plan
+        if begun := left > 0 and goes_on() and outlook.reaches_beyond(lived, answers):
+            plan = outlook.plan(min(window, left))
+            left -= len(plan)
+            exchange = _exchange(plan)
+            yield Ahead(exchange)
+        records += _kept(sequencer, lived, answers)
+        if not begun:
+            return records
+
+
+def _exchange(plan: list[Planned]) -> Exchange:
     batches: dict[str, list[Grant]] = {}
     for planned in plan:
         for member_id, grant in planned.grants.items():
             batches.setdefault(member_id, []).append(grant)
-    occasion = occasion_of(sequencer.control_tick + 1)
-    answers = yield Exchange({member_id: tuple(grants) for member_id, grants in batches.items()}, occasion)
+    occasion = occasion_of(plan[0].control_tick)
+    return Exchange({member_id: tuple(grants) for member_id, grants in batches.items()}, occasion)
+
+
+def _kept(sequencer: Sequencer, plan: list[Planned], answers: Answers) -> list[TickRecord]:
+    """Goes through a window tick by tick with what its members have answered."""
     answered = {
         member_id: answer if isinstance(answer, Lost) else deque(answer) for member_id, answer in answers.items()
     }
@@ -68,7 +106,7 @@ def _next_of(answer: deque[Outbox] | Lost) -> Outbox | Lost:
     return answer if isinstance(answer, Lost) else answer.popleft()
 
 
-def _check(grants: dict[str, Grant], planned: Planned) -> None:
+def _check(grants: Mapping[str, Grant], planned: Planned) -> None:
     for member_id, grant in grants.items():
         if planned.grants.get(member_id) != grant:
             raise ProtocolError(
@@ -76,21 +114,54 @@ def _check(grants: dict[str, Grant], planned: Planned) -> None:
             )
 
 
-def _plan(sequencer: Sequencer, window: int) -> list[Planned]:
-    """The coming control ticks, as they will be unless something fails."""
-    epoch, branch, members = sequencer.epoch, sequencer.settings.branch, sequencer.members
-    posts = sequencer.posts_ahead()
-    stale = {member_id for member_id, seated in members.items() if seated.digest_stale}
-    numbers = {member_id: seated.number for member_id, seated in members.items()}
-    plan = []
-    for tick in range(sequencer.control_tick + 1, sequencer.control_tick + 1 + window):
+class Outlook:
+    """The coming control ticks, as they will be unless something fails.
+
+    Args:
+        sequencer: the rules, standing at a boundary; nothing of it is changed.
+    """
+
+    def __init__(self, sequencer: Sequencer) -> None:
+        members = sequencer.members
+        self._sequencer = sequencer
+        self._control_tick = sequencer.control_tick
+        self._posts = sequencer.posts_ahead()
+        self._stale = {member_id for member_id, seated in members.items() if seated.digest_stale}
+        self._numbers = {member_id: seated.number for member_id, seated in members.items()}
+
+    def plan(self, window: int) -> list[Planned]:
+        """The next control ticks, so many."""
+        return [self._plan_next() for _ in range(window)]
+
+    def _plan_next(self) -> Planned:
+        sequencer, posts, stale, numbers = self._sequencer, self._posts, self._stale, self._numbers
+        tick = self._control_tick = self._control_tick + 1
         sequencer.deliver(tick, posts)
         digest_due = sequencer.is_digest_due(tick)
         owing = stale if digest_due else ()
-        grants = {}
+        epoch, branch, grants = sequencer.epoch, sequencer.settings.branch, {}
         for member_id, local_ticks, inbox in sequencer.due(tick, posts, owing.__contains__):
             number = numbers[member_id] = numbers[member_id] + 1
             grants[member_id] = Grant(epoch, branch, number, tick, local_ticks, inbox, (), digest_due)
             (stale.discard if digest_due else stale.add)(member_id)
-        plan.append(Planned(grants, {domain: post.foreseen() for domain, post in posts.items()}))
-    return plan
+        return Planned(tick, grants, {domain: post.foreseen() for domain, post in posts.items()})
+
+    def reaches_beyond(self, plan: list[Planned], answers: Answers) -> bool:
+        """Takes in what was answered; False if what follows cannot be foreseen from that, and nothing here holds any more.
+
+        What leaves its domain, comes too late or fails has consequences that only the books know.
+        """
+        sequencer = self._sequencer
+        for member_id, outboxes in answers.items():
+            domain = sequencer.members[member_id].domain
+            post = self._posts[domain]
+            if isinstance(outboxes, Lost):
+                return False
+            for outbox in outboxes:
+                if outbox.failure is not None:
+                    return False
+                for event in outbox.events:
+                    if event.deliver_at <= event.control_tick_id or not sequencer.stays_in(event, domain):
+                        return False
+                post.add(map(post.due, outbox.events))
+        return True
