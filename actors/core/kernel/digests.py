@@ -10,6 +10,7 @@ SHA-256 because current processors have instructions for it: measured 1.7 times 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from struct import Struct
 
@@ -37,6 +38,16 @@ def _headed(parts: Iterable[bytes]) -> list[bytes]:
         pieces.append(_LENGTHS[size] if size < len(_LENGTHS) else _length(size))
         pieces.append(part)
     return pieces
+
+
+def headed(*parts: bytes) -> bytes:
+    """Several parts as `digest_of` takes them in, for parts that seldom change; see `digest_with`."""
+    return b"".join(_headed(parts))
+
+
+def digest_with(first: tuple[bytes, ...], rest: bytes) -> bytes:
+    """`digest_of` the first parts and those that `headed` has prepared."""
+    return sha256(b"".join([*_headed(first), rest])).digest()
 
 
 def digest_of(*parts: bytes) -> bytes:
@@ -123,12 +134,16 @@ class MemberDigests:
 
 def multiverse_digest(control_tick: int, members: Mapping[str, bytes], transit: bytes) -> bytes:
     """The digest of everything at a boundary. Members count in order of their ids."""
-    parts = [_length(control_tick)]
+    pieces = _headed((_length(control_tick),))
     for member_id in sorted(members):
-        parts.append(member_id.encode())
-        parts.append(members[member_id])
-    parts.append(transit)
-    return digest_of(*parts)
+        digest = members[member_id]
+        pieces += (_headed_name(member_id), _LENGTHS[len(digest)], digest)
+    return sha256(b"".join([*pieces, *_headed((transit,))])).digest()
+
+
+@lru_cache(maxsize=10_000)
+def _headed_name(member_id: str) -> bytes:
+    return headed(member_id.encode())
 
 
 def fold(chain: bytes, digest: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from actors.core.kernel.addresses import OUTSIDE
-from actors.core.kernel.digests import NO_DIGEST, digest_of, fold
+from actors.core.kernel.digests import NO_DIGEST, digest_of, digest_with, fold, headed
 from actors.core.kernel.events import Event, event_digest, events_digest, order
 
 
@@ -79,6 +79,8 @@ class Post:
         self.dead_letters_count = 0
         self._dead_letters_chain = NO_DIGEST
         self.lost: Counter[str] = Counter()
+        self._rest_of: tuple[Any, ...] = ()
+        self._rest_headed = b""
 
     def table(self) -> PostTable:
         """All of this, to be written down at once."""
@@ -133,7 +135,7 @@ class Post:
         """The event, to arrive no sooner than its way takes. What comes from outside has no way to go."""
         if event.source == OUTSIDE:
             return event
-        earliest = event.control_tick_id + self.delay(event.source, event.target)
+        earliest = event.control_tick_id + (self.delay(event.source, event.target) if self.delays else self._delay)
         return event if event.deliver_at >= earliest else msgspec.structs.replace(event, deliver_at=earliest)
 
     def delay(self, source: str, target: str | None) -> int:
@@ -286,25 +288,34 @@ class Post:
 
     def _slot_digest(self, control_tick: int) -> bytes:
         """The digest of what waits for one control tick; taken once, however many boundaries it waits."""
-        found = self._calendar_digests.get(control_tick)
-        if found is None:
-            found = events_digest(order(self._calendar[control_tick]))
-            self._calendar_digests[control_tick] = found
+        found = self._calendar_digests[control_tick] = events_digest(order(self._calendar[control_tick]))
         return found
 
     def digest(self) -> bytes:
         """The digest of all this."""
+        slots, digests = sorted(self._calendar), self._calendar_digests
+        calendar = b"".join([digests.get(slot) or self._slot_digest(slot) for slot in slots])
+        return digest_with((calendar, _encoder.encode(slots), self._mailboxes_encoded()), self._rest())
+
+    def _mailboxes_encoded(self) -> bytes:
         waiting = [(member_id, self._mailboxes[member_id]) for member_id in sorted(self._mailboxes)]
-        slots = sorted(self._calendar)
-        return digest_of(
-            b"".join([self._slot_digest(control_tick) for control_tick in slots]),
-            _encoder.encode(slots),
-            _encoded([(member_id, events_digest(order(events))) for member_id, events in waiting]),
+        return _encoded([(member_id, events_digest(order(events))) for member_id, events in waiting])
+
+    def _rest(self) -> bytes:
+        """What the digest covers besides mail under way; seldom another than at the last boundary."""
+        key = (
             self._subscribers_encoded,
             self._dead_letters_chain,
-            _encoder.encode([sorted(self.lost.items())]),
-            _encoded(sorted(self.delays.items())),
+            tuple(self.lost.items()),
+            tuple(self.delays.items()),
         )
+        if key != self._rest_of:
+            self._rest_of = key
+            subscribers, dead_letters, lost, delays = key
+            self._rest_headed = headed(
+                subscribers, dead_letters, _encoder.encode([sorted(lost)]), _encoded(sorted(delays))
+            )
+        return self._rest_headed
 
 
 class PostAhead(Post):
