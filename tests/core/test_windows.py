@@ -1,6 +1,9 @@
 """Windows: control ticks granted at once are the same history as one after another, at fewer messages."""
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from random import Random
+from typing import Any
 
 import pytest
 from harness import REALMS, World
@@ -9,22 +12,40 @@ from hypothesis import strategies as st
 
 from actors.clocks import MasterClock
 from actors.core.kernel.addresses import PLAYERS
-from actors.core.kernel.commands import SetDelay
+from actors.core.kernel.commands import ForkGames, SetDelay
+from actors.core.kernel.effects import Ahead, Effect
 from actors.core.kernel.errors import CommandRefusedError, SettingsError, UnknownMemberError
 from actors.core.kernel.settings import Settings
-from actors.core.kernel.windows import control_ticks_script
+from actors.core.kernel.windows import control_ticks_script, never
 from actors.lanes import LocalLane
 
 
 class Windows(World):
-    """A world that lives in windows, and counts the exchanges."""
+    """A world that lives in windows, and counts the exchanges.
 
-    exchanges = 0
+    Args:
+        goes_on: whether the next window may begin before the books of the one before are kept.
+        more: see `World`.
+    """
+
+    exchanges = begun_ahead = 0
+
+    def __init__(self, goes_on: Callable[[], bool] = never, **more: Any) -> None:
+        super().__init__(**more)
+        self.goes_on = goes_on
+        perform = self.fleet.perform
+
+        def counted(effect: Effect) -> Any:
+            self.begun_ahead += isinstance(effect, Ahead)
+            return perform(effect)
+
+        self.fleet.perform = counted  # type: ignore[method-assign]
 
     def live(self, control_ticks: int) -> list:
         records = []
         while len(records) < control_ticks:
-            records += self.perform(control_ticks_script(self.sequencer, control_ticks - len(records)))
+            left = control_ticks - len(records)
+            records += self.perform(control_ticks_script(self.sequencer, left, self.goes_on))
             self.exchanges += 1
         return records
 
@@ -73,6 +94,116 @@ def test_however_it_is_cut(seed: int, lookahead: int, window: int) -> None:
     windows = Windows(window_control_ticks=window, lookahead_control_ticks=lookahead)
     one, many = (story(world, Random(seed), 15) for world in (single, windows))
     assert one == many
+
+
+def society(world: Windows, random: Random, control_ticks: int) -> list:
+    """Members that send to each other, to several at once, to nobody, too much and over walls; that sleep, and that fail."""
+    everybody = ["a", "b", "c", "d", "nobody", "a~1"]
+    world.register("a", "small:Scribe", peers=everybody, gold=50)
+    world.register("b", "small:Scribe", peers=everybody, gold=50, period=2)
+    world.register("c", "small:Letterbox", peers=everybody, gold=50)
+    world.register("d", "small:Scribe", peers=["c", "d"], gold=50, period=random.randrange(1, 4))
+    records, left = [], control_ticks
+    while left:
+        for _ in range(random.randrange(3)):
+            data: dict[str, Any] = {"poison": True} if random.random() < 0.1 else {"answer": random.choice(everybody)}
+            deliver_at = world.sequencer.control_tick + random.randrange(1, 12)
+            world.queue(random.choice("abcd"), "note", data, deliver_at=deliver_at)
+        awake = [one for one in "abd" if world.sequencer.members[one].error is None]
+        if awake and random.random() < 0.3:
+            world.ask(random.choice(awake), "shout")
+        for one in "abcd":
+            if world.sequencer.members[one].error is not None and random.random() < 0.5:
+                world.restart(one)
+        if random.random() < 0.15 and len(awake) == 3 and world.sequencer.members["c"].error is None:
+            world.do(ForkGames(("a", "b"), divergent=True))
+        step = min(left, random.randrange(1, 25))
+        records += world.live(step)
+        left -= step
+    return records
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 6), st.integers(1, 6), st.integers(1, 3), st.sampled_from([1, 2, 1_000]))
+def test_books_may_be_kept_while_the_next_window_is_lived(
+    seed: int, lookahead: int, window: int, interval: int, inbox: int
+) -> None:
+    common = {
+        "lookahead_control_ticks": lookahead,
+        "digest_interval_control_ticks": interval,
+        "inbox_events_max": inbox,
+        "traces_max": 0,
+    }
+    lucky = Random(seed + 1)
+    worlds = (
+        Windows(window_control_ticks=1, **common),
+        Windows(window_control_ticks=window, **common),
+        Windows(lambda: True, window_control_ticks=window, shuffle=3, **common),
+        Windows(lambda: lucky.random() < 0.7, window_control_ticks=window, **common),
+    )
+    single, *others = [(society(world, Random(seed), 40), world.digest(), world.reasons()) for world in worlds]
+    for other in others:
+        assert other == single
+    assert all(world.conserved() for world in worlds)
+
+
+def test_windows_do_begin_before_the_books_are_kept() -> None:
+    """Else the test above would be of nothing."""
+    world = Windows(lambda: True, lookahead_control_ticks=5, window_control_ticks=5)
+    for realm_id, following in ("ab", "bc", "ca"):
+        world.register(realm_id, "small:Ring", next_realm=following)
+    world.queue("a", "token", {})
+    assert [record.control_tick_id for record in world.live(23)] == list(range(1, 24))
+    assert (world.exchanges, world.begun_ahead) == (1, 4)
+
+
+def test_nothing_is_begun_on_a_failure() -> None:
+    """Who fails in a window is not asked for the next one; what it has done is in the books first."""
+    world = Windows(lambda: True, lookahead_control_ticks=5, window_control_ticks=5)
+    world.register("a", "small:Ring", next_realm="b", raise_at=72)
+    world.register("b", "small:Ring", next_realm="a")
+    assert [record.control_tick_id for record in world.live(20)] == list(range(1, 21))
+    assert world.sequencer.members["a"].error is not None
+    assert (world.exchanges, world.begun_ahead) == (2, 2)
+
+
+def test_nothing_is_begun_on_a_loss() -> None:
+    """It is no history before it is written down, and whoever is asked for more would have to take it back."""
+    lost = {("b", "tick 6"): "its process died, and once more in the same grant"}
+    single, windows = (
+        Windows(goes_on, lookahead_control_ticks=5, window_control_ticks=window)
+        for goes_on, window in ((never, 1), (lambda: True, 5))
+    )
+    lives = []
+    for world in (single, windows):
+        world.register("a", "small:Ring", next_realm="b")
+        world.register("b", "small:Ring", next_realm="a")
+        world.queue("a", "token", {})
+        world.fleet.decided = lost
+        lives.append((world.live(20), world.digest(), world.reasons()))
+    assert lives[0] == lives[1]
+    assert (windows.exchanges, windows.begun_ahead) == (2, 2)
+
+
+def test_a_clock_goes_on_by_itself_and_stops_for_who_wants_something() -> None:
+    lane = LocalLane((REALMS,))
+    clock = MasterClock(Settings(seed=7, lookahead_control_ticks=5, window_control_ticks=5), lane)
+    effects: list[Effect] = []
+    perform = clock._fleet.perform
+
+    def watched(effect: Effect) -> Any:
+        effects.append(effect)
+        if len(effects) == 4:  # somebody asks while the third window is lived
+            clock._queue.append((lambda: places.append(clock._sequencer.control_tick), Future()))
+        return perform(effect)
+
+    places: list[int] = []
+    clock._fleet.perform = watched  # type: ignore[method-assign]
+    lane.now_s = lambda: 0.0  # type: ignore[method-assign]  # else a slow machine ends a row of windows by time
+    assert len(clock.advance_to(40)) == 40
+    assert [type(effect).__name__ for effect in effects[:5]] == ["Exchange", "Ahead", "Exchange", "Ahead", "Exchange"]
+    assert places == [15], "at the end of the window that had begun, not of the run"
+    clock.close()
 
 
 def test_an_event_takes_its_time() -> None:

@@ -47,10 +47,10 @@ def course_of(first_seed: int) -> Course:
     """The course of a world."""
     world = world_of(first_seed)
     rng = Random(f"course {world.number}")
-    settings = {**world.settings, "lookahead_control_ticks": rng.choice([1, 1, 2, 3])}
+    settings = {**world.settings, "lookahead_control_ticks": rng.choice([1, 2, 3, 7])}
     boundaries = [0]
     while boundaries[-1] < CONTROL_TICKS:
-        boundaries.append(min(CONTROL_TICKS, boundaries[-1] + rng.choice([1, 1, 2, 3])))
+        boundaries.append(min(CONTROL_TICKS, boundaries[-1] + rng.choice([1, 2, 3, 7])))
     digested = frozenset(rng.sample(boundaries, 3))
     return Course(World(world.number, settings, world.agenda), tuple(boundaries), digested)
 

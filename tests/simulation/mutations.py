@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 KERNEL = "actors/core/kernel"
+WINDOWS = f"{KERNEL}/windows.py"
 FLEETS, KEEPING, SEATS = f"{KERNEL}/fleets.py", f"{KERNEL}/keeping.py", f"{KERNEL}/seats.py"
 CLOCKS, ROUNDS, MARKS = "actors/clocks.py", "actors/command_rounds.py", "actors/marks.py"
 CHRONICLES, REPLAYS = "actors/chronicles.py", "actors/replays.py"
@@ -192,9 +193,14 @@ MUTATIONS = (
             ),
             Edit(TICKING, "        for event in order(events):\n", "        for event in events:\n"),
             Edit(f"{KERNEL}/postings.py", "order(self._calendar.pop(control_tick, ()))", "self._calendar.pop(control_tick, ())"),
-            Edit(f"{KERNEL}/postings.py", "return tuple(order(waiting)) if waiting else ()", "return tuple(waiting or ())"),
+            Edit(f"{KERNEL}/postings.py", "return tuple(order(waiting)) if len(waiting) > 1 else (waiting[0],)", "return tuple(waiting)"),
         ),
     ),
+    # Windows, and what is begun before their books are kept.
+    _of_clocks("a window goes on as planned after a failure", WINDOWS, "has_failed = has_failed or bool(record.failures)", "has_failed = False"),
+    _of_clocks("the next window is planned without what was said in the last", WINDOWS, "                post.add(map(post.due, outbox.events))\n", ""),
+    _of_clocks("the next window is begun although somebody has failed", WINDOWS, "                if outbox.failure is not None:\n                    return False\n", ""),
+    _of_clocks("looking ahead changes the post", f"{KERNEL}/postings.py", "list(calendar.get(event.deliver_at, ()))", "calendar.get(event.deliver_at) or []"),
     # Clocks that take over.
     Mutation("answers leave before they are written", (Edit(ROUNDS, _SEALED, "        lost = None\n"), Edit(ROUNDS, _TOLD, _SEALED + _TOLD)), clocks=True),
     _of_clocks("answers leave and nothing is written", ROUNDS, _SEALED, "        lost = None\n"),

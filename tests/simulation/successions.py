@@ -45,6 +45,8 @@ class StormySuccession(Succession):
             spare_hosts=rng.randrange(3),
             window_control_ticks=rng.choice([1, 2, 1_000]),
         )
+        # A message of the simulation takes longer than most clocks live in windows before they look up.
+        self._describe_interval_s = rng.choice([0.02, 60.0])
         self.lines: deque[str] = deque(maxlen=LOG_LINES_MAX)
         self.dies_again = False
         self.seen = self._named = 0
@@ -72,6 +74,7 @@ class StormySuccession(Succession):
         changed: list[tuple[Any, str, Any]] = [
             (actors.clocks, "time", time),
             (actors.command_rounds, "time", time),
+            (actors.clocks, "DESCRIBE_INTERVAL_S", self._describe_interval_s),
             (actors.keyframes, "time", time),
             (actors.keyframes, "threading", SimpleNamespace(Thread=LateThread)),
             (actors.keyframes, "KEYFRAME_AFTER_WORK_S", self.plan.keyframe_interval_s),

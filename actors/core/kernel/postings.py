@@ -326,7 +326,17 @@ class PostAhead(Post):
         self._calendar, self._subscribers = dict(post._calendar), post._subscribers
         self._mailboxes = {member_id: list(waiting) for member_id, waiting in post._mailboxes.items()}
         self.delays = post.delays
+        self._own: set[int] = set()  # all other lists of the calendar are still those of the post
         self._buried: list[DeadLetter] = []
+
+    def add(self, events: Iterable[Event]) -> None:
+        """See `Post`; the post itself does not hear of it."""
+        calendar, own = self._calendar, self._own
+        for event in events:
+            if event.deliver_at not in own:
+                own.add(event.deliver_at)
+                calendar[event.deliver_at] = list(calendar.get(event.deliver_at, ()))
+            calendar[event.deliver_at].append(event)
 
     def bury(self, event: Event, target: str | None, reason: str, control_tick: int) -> None:
         """Notes only what would go to the dead letters."""
