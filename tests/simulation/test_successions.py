@@ -54,7 +54,7 @@ def test_a_seed_is_the_same_twice() -> None:
 
 def test_windows_are_among_the_worlds() -> None:
     courses = [course_of(first) for first in range(0, DEFAULT_CLOCK_SEEDS, SEEDS_PER_WORLD)]
-    assert {course.world.settings["lookahead_control_ticks"] for course in courses} == {1, 2, 3}
+    assert {course.world.settings["lookahead_control_ticks"] for course in courses} == {1, 2, 3, 7}
     assert all(course.boundaries[-1] == CONTROL_TICKS for course in courses)
 
 
