@@ -5,6 +5,7 @@ while no run holds it, whoever brings a command carries it out at once. See `com
 """
 
 import contextlib
+import math
 import os
 import socket
 import threading
@@ -98,7 +99,7 @@ class MasterClock(ReadableClock):
         self._stands = threading.Event()
         self._looked_after_at = time.monotonic()
         self._propagated = 0
-        self._reports_at = 0.0
+        self._reports_at = -math.inf
         self._elapsed_total_ms = self._described_at = 0.0
         self._schedule: Schedule | None = None
         self._ordered = ""
@@ -282,16 +283,11 @@ class MasterClock(ReadableClock):
 
     def domain_digest(self, domain: int) -> str:
         """The digest of one closed domain by itself, commands included, by roles, hexadecimal."""
+        return self._at_boundary(lambda: self._take_digest(domain))
 
-        def digest() -> str:
-            self._take_digest()  # so that nobody's is stale
-            return self._sequencer.domain_digest(domain).hex()
-
-        return self._at_boundary(digest)
-
-    def _take_digest(self) -> str:
+    def _take_digest(self, domain: int | None = None) -> str:
         self._check_whole()
-        digest = self._perform(self._sequencer.digest_script())
+        digest = self._perform(self._sequencer.digest_script(domain))
         self._state = self._describe()
         return digest.hex()
 
@@ -384,11 +380,9 @@ class MasterClock(ReadableClock):
                     break
             now = self._sequencer.control_tick
             until = min([control_tick, *(tick for tick, _ in self._appointments if tick > now)])
-            visible = self._marks.visible(now, until, pace) - now
-            if schedule is not None:  # every window at its own time
-                visible = min(visible, self._sequencer.settings.window_control_ticks)
-            self._reports_at = self._lane.now_s() + DESCRIBE_INTERVAL_S
-            lived = self._tick(visible)
+            # In real time every window has its own time.
+            self._reports_at = self._lane.now_s() + DESCRIBE_INTERVAL_S if schedule is None else -math.inf
+            lived = self._tick(self._marks.visible(now, until, pace) - now)
             metrics.extend(lived)
             if schedule is not None:
                 schedule.pass_over(len(lived) - 1)
@@ -449,9 +443,14 @@ class MasterClock(ReadableClock):
 
     def _goes_on(self) -> bool:
         """Whether nobody wants anything of the boundary between two windows, the clock itself included."""
-        stop, chronicle = self._run, self._chronicle
-        wanted = bool(self._queue) or stop is None or stop.is_set() or chronicle.keyframe_is_due()
-        return not wanted and self._lane.now_s() < self._reports_at
+        stop = self._run
+        waited_for = self._queue or self._appointments or stop is None or stop.is_set()
+        return (
+            not waited_for
+            and not self._chronicle.keyframe_is_due()
+            and len(self._sequencer.logged) < LOGGED_MAX
+            and self._lane.now_s() < self._reports_at
+        )
 
     def _live(self, control_ticks_max: int) -> list[Metrics]:
         begun, before = time.perf_counter(), self._sequencer.position

@@ -410,3 +410,17 @@ def test_what_the_journal_could_not_give_back_is_refused(command):
         world.do(command)
     assert (world.sequencer.position, world.digest()) == (position, before)
     world.tick()
+
+
+def test_what_a_fork_has_no_room_for_is_in_the_books():
+    """Mail from beyond the wall is let go of at once where no dead letters are kept; what it carried was copied, and is lost."""
+    world = World(registry=False, dead_letters_max=0)
+    world.register("a", "small:Scribe", gold=5)
+    world.register("b", "small:Scribe", gold=50, peers=["a"])
+    world.tick(3)
+    fork(world, "a")
+    assert world.sequencer.posts[1].lost["gold"] > 0
+    assert world.conserved()
+    world.tick(3)
+    world.do(DropFork(1))
+    assert world.conserved()

@@ -472,3 +472,21 @@ def test_the_same_history_has_the_same_chain() -> None:
         world.tick(6)
         chains.add((world.sequencer.chain, world.digest()))
     assert len(chains) == 1
+
+
+def test_who_asks_for_a_digest_changes_none_that_comes_later() -> None:
+    """Nothing writes down that somebody asked, and a member may be lost before its next digest."""
+    chains = []
+    for asks in (False, True):
+        world = World(digest_interval_control_ticks=4)
+        world.register("a", "small:Ring", next_realm="b")
+        world.register("b", "small:Ring", next_realm="a")
+        world.queue("a", "token", {})
+        world.fleet.decided = {("b", "tick 7"): "its process died, and once more in the same grant"}
+        world.tick(6)
+        if asks:
+            assert world.digest() == world.digest()
+        world.tick(6)
+        assert world.sequencer.members["b"].error is not None
+        chains.append(world.sequencer.chain)
+    assert chains[0] == chains[1]

@@ -10,13 +10,16 @@ from harness import REALMS, World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.clock_messages import Metrics, Pace
 from actors.clocks import MasterClock
-from actors.core.kernel.addresses import PLAYERS
-from actors.core.kernel.commands import ForkGames, SetDelay
+from actors.core.kernel.addresses import PLAYERS, RealmCoordinate
+from actors.core.kernel.codec import encode
+from actors.core.kernel.commands import ForkGames, MemberSpec, RegisterGame, SetDelay
 from actors.core.kernel.effects import Ahead, Effect
 from actors.core.kernel.errors import CommandRefusedError, SettingsError, UnknownMemberError
+from actors.core.kernel.games import HOME
 from actors.core.kernel.settings import Settings
-from actors.core.kernel.windows import control_ticks_script, never
+from actors.core.kernel.windows import Outlook, control_ticks_script, never
 from actors.lanes import LocalLane
 
 
@@ -204,6 +207,69 @@ def test_a_clock_goes_on_by_itself_and_stops_for_who_wants_something() -> None:
     assert [type(effect).__name__ for effect in effects[:5]] == ["Exchange", "Ahead", "Exchange", "Ahead", "Exchange"]
     assert places == [15], "at the end of the window that had begun, not of the run"
     clock.close()
+
+
+def test_in_real_time_every_window_has_its_own_time() -> None:
+    """Where lookahead is less than a window may be, too: nobody is to wait for the time of a whole row of them."""
+    settings = Settings(seed=7, lookahead_control_ticks=2, local_tick_interval_ms=1)
+    clock = MasterClock(settings, LocalLane((REALMS,)))
+    for realm_id, following in ("ab", "ba"):
+        spec = MemberSpec("small:Ring", encode({"next_realm": following}))
+        clock.submit(RegisterGame(realm_id, RealmCoordinate(realm_id).key, "sol_system", spec, 1, None)).value()
+    batches = []
+    live = clock._live
+
+    def watched(control_ticks_max: int) -> list[Metrics]:
+        batches.append(live(control_ticks_max))
+        return batches[-1]
+
+    clock._live = watched  # type: ignore[method-assign]
+    clock.advance_to(10, Pace(realtime=True))
+    assert [len(batch) for batch in batches] == [2] * 5
+    clock.close()
+
+
+def test_an_appointment_made_meanwhile_is_kept() -> None:
+    lane = LocalLane((REALMS,))
+    clock = MasterClock(Settings(seed=7, lookahead_control_ticks=5, window_control_ticks=5), lane)
+    lane.now_s = lambda: 0.0  # type: ignore[method-assign]
+    perform, places, asked = clock._fleet.perform, [], 0
+
+    def watched(effect: Effect) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            here = (lambda: places.append(clock._sequencer.control_tick), Future())
+            clock._appointments.append((12, here))
+        return perform(effect)
+
+    clock._fleet.perform = watched  # type: ignore[method-assign]
+    clock.advance_to(40)
+    assert places == [12]
+    clock.close()
+
+
+def test_mail_that_waits_for_a_sleeper_is_not_kept_for_every_control_tick() -> None:
+    world = Windows(lookahead_control_ticks=50, window_control_ticks=50)
+    world.register("a", "small:Scribe", period=200)
+    world.register("b", "small:Scribe")
+    for _ in range(100):
+        world.queue("a", "note", {})
+    plan = Outlook(world.sequencer).plan(50)
+    assert sum(len(events) for planned in plan for events in planned.foreseen[HOME].arrived.values()) == 100
+    world.live(200)
+    assert len(world.heard("a")) == 100
+
+
+def test_a_script_that_breaks_leaves_nobody_waited_for() -> None:
+    world = Windows(lambda: True, lookahead_control_ticks=5, window_control_ticks=5)
+    world.register("a", "small:Ring")
+    world.sequencer.end_control_tick = lambda *_: 1 // 0  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        world.fleet.carry_out(control_ticks_script(world.sequencer, 20, lambda: True))
+    assert world.begun_ahead == 1
+    assert not world.fleet.waiting()
+    assert not world.fleet._awaited
 
 
 def test_an_event_takes_its_time() -> None:

@@ -98,6 +98,9 @@ class Fleet:
                 effect = script.send(self.perform(effect))
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+        finally:
+            self._asked = None
+            self._awaited.clear()  # of a script that broke off; nobody waits any more
 
     def perform(self, effect: Effect) -> Any:
         """Carries out one effect; see `effects.py` for what it comes to."""
@@ -124,9 +127,12 @@ class Fleet:
     # --------------------------------------------------------------------------------------------------- exchange
 
     def _exchange(self, exchange: Exchange) -> dict[str, tuple[Outbox, ...] | Lost]:
-        if self._asked is not exchange:
+        if self._asked is exchange:  # its members have had the time since for themselves; the clock waits from now on
+            self._asked, now = None, self._lane.now_s()
+            for kept in self._awaited.values():
+                kept.asked_at = kept.sent_at = now
+        else:
             self._ask(exchange)
-        self._asked = None
         return self._gather()
 
     def _ask(self, exchange: Exchange) -> None:

@@ -310,6 +310,7 @@ class Forking(Rounds):
             else:
                 post.bury(event, event.target, FORKED, self.control_tick)
         self.totals.ledger.update(post.carried())
+        self.totals.ledger.update(post.lost)  # what there was no room for even as a dead letter
         for role, member_id in members.items():
             if PLAYER_ROSTER in self.members[member_id].contract.handles:  # players stay behind
                 post.add([self._notice(PLAYERS, role, PLAYER_ROSTER, {"players": []})])

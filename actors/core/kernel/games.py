@@ -29,6 +29,9 @@ class Seated:
         registration: what a realm was registered with; None for the kernel's own members.
         role: what it is called among those whom it hears: its id, or for a copy the id of its origin.
         domain: the closed domain it lives in; `HOME` unless it is a copy.
+
+    Attributes:
+        unasked: its last digest in history, where one was taken since because somebody asked, which nobody writes down.
     """
 
     def __init__(
@@ -43,15 +46,28 @@ class Seated:
         self.stills: Stills = ()
         self.number = 0
         self.digest = status.digest
+        self.unasked: bytes | None = None
         self.stand(status)
 
     def stand(self, status: Outbox) -> None:
         """Takes over how the member says it stands; without a digest, the one before is stale."""
         self.local_tick = status.local_tick
-        self.digest = status.digest or self.digest
-        self.digest_stale = not status.digest
+        if status.digest:
+            self.digest, self.digest_stale, self.unasked = status.digest, False, None
+        else:
+            self.digest_stale = True
         self.measures = status.measures
         self.totals = status.totals
+
+    @property
+    def recorded_digest(self) -> bytes:
+        """Its last digest in history."""
+        return self.digest if self.unasked is None else self.unasked
+
+    @property
+    def owes_digest(self) -> bool:
+        """Whether it has changed since its last digest in history."""
+        return self.digest_stale or self.unasked is not None
 
     def freeze(self, stills: Stills) -> None:
         """Stands still for these causes, or for none any more."""

@@ -42,14 +42,16 @@ def _encoded(entries: list[Any]) -> bytes:
 
 
 class Foreseen(NamedTuple):
-    """What will have become of a control tick's mail when it is over, unless something fails before.
+    """What becomes of a control tick's mail, unless something fails before.
 
     Attributes:
-        left: what waits in mailboxes still, by who will hear it.
-        buried: what went to the dead letters.
+        heard: whose mailboxes are emptied.
+        arrived: what waits in other mailboxes from then on, by who will hear it.
+        buried: what goes to the dead letters.
     """
 
-    left: dict[str, tuple[Event, ...]]
+    heard: tuple[str, ...]
+    arrived: dict[str, list[Event]]
     buried: tuple[DeadLetter, ...]
 
 
@@ -150,7 +152,10 @@ class Post:
         """Lets a control tick's mail be heard as it was foreseen."""
         self._calendar_digests.pop(control_tick, None)
         self._calendar.pop(control_tick, None)
-        self._mailboxes = {member_id: list(waiting) for member_id, waiting in foreseen.left.items()}
+        for member_id in foreseen.heard:
+            self._mailboxes.pop(member_id, None)
+        for member_id, events in foreseen.arrived.items():
+            self.put(member_id, events)
         for letter in foreseen.buried:
             self.bury(letter.event, letter.target, letter.reason, control_tick)
 
@@ -181,10 +186,8 @@ class Post:
                     reason = f"its inbox is full ({self._inbox_events_max} events)"
                 if reason:
                     self.bury(event, member_id, reason, control_tick)
-                elif mailbox:
-                    mailbox.append(event)
                 else:
-                    self._mailboxes[member_id] = [event]
+                    self.put(member_id, (event,))
 
     def _receivers(self, event: Event) -> list[str]:
         if event.target is not None:
@@ -244,7 +247,10 @@ class Post:
     def put(self, member_id: str, events: Iterable[Event]) -> None:
         """Lets events have arrived for a member."""
         if found := list(events):
-            self._mailboxes.setdefault(member_id, []).extend(found)
+            if (waiting := self._mailboxes.get(member_id)) is not None:
+                waiting += found
+            else:
+                self._mailboxes[member_id] = found
 
     def cut(self, member_ids: Collection[str]) -> tuple[list[Event], dict[str, list[Event]]]:
         """What concerns some members: what they have sent or will hear of what is under way, and what waits for them."""
@@ -327,7 +333,22 @@ class PostAhead(Post):
         self._mailboxes = {member_id: list(waiting) for member_id, waiting in post._mailboxes.items()}
         self.delays = post.delays
         self._own: set[int] = set()  # all other lists of the calendar are still those of the post
+        self._heard: list[str] = []
+        self._arrived: dict[str, list[Event]] = {}
         self._buried: list[DeadLetter] = []
+
+    def put(self, member_id: str, events: Iterable[Event]) -> None:
+        """See `Post`."""
+        found = list(events)
+        self._arrived.setdefault(member_id, []).extend(found)
+        super().put(member_id, found)
+
+    def take(self, member_id: str) -> tuple[Event, ...]:
+        """See `Post`."""
+        if found := super().take(member_id):
+            self._heard.append(member_id)
+            self._arrived.pop(member_id, None)
+        return found
 
     def add(self, events: Iterable[Event]) -> None:
         """See `Post`; the post itself does not hear of it."""
@@ -344,5 +365,6 @@ class PostAhead(Post):
 
     def foreseen(self) -> Foreseen:
         """What has become of the mail of the control tick that was looked at last."""
-        buried, self._buried = tuple(self._buried), []
-        return Foreseen({member_id: tuple(waiting) for member_id, waiting in self._mailboxes.items()}, buried)
+        seen = Foreseen(tuple(self._heard), self._arrived, tuple(self._buried))
+        self._heard, self._arrived, self._buried = [], {}, []
+        return seen

@@ -184,14 +184,14 @@ def _table(seated: Seated) -> SeatedTable:
     status = Outbox(
         seated.number,
         seated.local_tick,
-        digest=b"" if seated.digest_stale else seated.digest,
+        digest=b"" if seated.owes_digest else seated.digest,
         measures=dict(seated.measures),
         totals=dict(seated.totals),
     )
     return SeatedTable(
         seated.contract,
         status,
-        seated.digest,
+        seated.recorded_digest,
         seated.registration,
         seated.state,
         seated.error,

@@ -283,7 +283,7 @@ class Ticking:
         return {
             member_id: self._grant(self.members[member_id], tick, local_ticks, inbox, (), digest_due)
             for member_id, local_ticks, inbox in self.due(
-                tick, self.posts, lambda member_id: digest_due and self.members[member_id].digest_stale
+                tick, self.posts, lambda member_id: digest_due and self.members[member_id].owes_digest
             )
         }
 
@@ -441,6 +441,7 @@ class Ticking:
         """Takes one outbox into the tables; a failure puts this member alone into error."""
         if isinstance(outbox, Lost):
             self._note(None, Decision(member_id, self._occasion, outbox.reason))
+            seated.digest, seated.unasked = seated.recorded_digest, None
             return self._fail(member_id, seated, grant, Failure(outbox.reason))
         seated.stand(outbox)
         if outbox.failure is not None:
@@ -538,17 +539,24 @@ class Ticking:
         transit = self.transit_digest()
         return members, transit, multiverse_digest(self.control_tick, members, transit)
 
-    def digest_script(self) -> Script[bytes]:
-        """The digest of this very boundary, commands included."""
+    def digest_script(self, domain: int | None = None) -> Script[bytes]:
+        """The digest of this very boundary, commands included: of everything, or of one closed domain by itself.
+
+        Nobody writes down that somebody asked, so it changes no later digest.
+        """
         stale = {
             member_id: self._grant(seated, self.control_tick, 0, (), (), True)
             for member_id, seated in sorted(self.members.items())
             if seated.digest_stale and seated.error is None
         }
         if stale:
+            recorded = {member_id: self.members[member_id].recorded_digest for member_id in stale}
             self._occasion = f"digest {self.position}"
             self._take_in(stale, (yield from self._exchange(stale)))
-        return self._boundary_digest()[2]
+            for member_id, digest in recorded.items():
+                if self.members[member_id].error is None:
+                    self.members[member_id].unasked = digest
+        return self._boundary_digest()[2] if domain is None else self.domain_digest(domain)
 
     def _member(self, member_id: str) -> Seated:
         seated = self.members.get(member_id)

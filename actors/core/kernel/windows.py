@@ -126,7 +126,7 @@ class Outlook:
         self._sequencer = sequencer
         self._control_tick = sequencer.control_tick
         self._posts = sequencer.posts_ahead()
-        self._stale = {member_id for member_id, seated in members.items() if seated.digest_stale}
+        self._stale = {member_id for member_id, seated in members.items() if seated.owes_digest}
         self._numbers = {member_id: seated.number for member_id, seated in members.items()}
 
     def plan(self, window: int) -> list[Planned]:
