@@ -9,10 +9,10 @@ A large column is hashed by chunks, so that a member that can say what it has to
 SHA-256 because current processors have instructions for it: measured 1.7 times BLAKE2b in `hashlib` on such a machine.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from struct import Struct
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +43,20 @@ def _headed(parts: Iterable[bytes]) -> list[bytes]:
 def headed(*parts: bytes) -> bytes:
     """Several parts as `digest_of` takes them in, for parts that seldom change; see `digest_with`."""
     return b"".join(_headed(parts))
+
+
+class Remembered:
+    """Parts that seldom change, as `headed` prepares them: made again when what they are made of is another."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Any, ...] | None = None
+        self._headed = b""
+
+    def get(self, of: tuple[Any, ...], parts: Callable[..., tuple[bytes, ...]]) -> bytes:
+        """The parts that `parts` makes of these."""
+        if of != self._of:
+            self._of, self._headed = of, headed(*parts(*of))
+        return self._headed
 
 
 def digest_with(first: tuple[bytes, ...], rest: bytes) -> bytes:
@@ -134,16 +148,10 @@ class MemberDigests:
 
 def multiverse_digest(control_tick: int, members: Mapping[str, bytes], transit: bytes) -> bytes:
     """The digest of everything at a boundary. Members count in order of their ids."""
-    pieces = _headed((_length(control_tick),))
+    parts = [_length(control_tick)]
     for member_id in sorted(members):
-        digest = members[member_id]
-        pieces += (_headed_name(member_id), _LENGTHS[len(digest)], digest)
-    return sha256(b"".join([*pieces, *_headed((transit,))])).digest()
-
-
-@lru_cache(maxsize=10_000)
-def _headed_name(member_id: str) -> bytes:
-    return headed(member_id.encode())
+        parts += (member_id.encode(), members[member_id])
+    return digest_of(*parts, transit)
 
 
 def fold(chain: bytes, digest: bytes) -> bytes:

@@ -98,9 +98,11 @@ class Fleet:
                 effect = script.send(self.perform(effect))
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
-        finally:
+        except BaseException:  # it broke off, and nobody waits any more
             self._asked = None
-            self._awaited.clear()  # of a script that broke off; nobody waits any more
+            self._awaited.clear()
+            self._outcomes.clear()
+            raise
 
     def perform(self, effect: Effect) -> Any:
         """Carries out one effect; see `effects.py` for what it comes to."""

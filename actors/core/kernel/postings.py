@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from actors.core.kernel.addresses import OUTSIDE
-from actors.core.kernel.digests import NO_DIGEST, digest_of, digest_with, fold, headed
+from actors.core.kernel.digests import NO_DIGEST, Remembered, digest_of, digest_with, fold
 from actors.core.kernel.events import Event, event_digest, events_digest, order
 
 
@@ -81,8 +81,7 @@ class Post:
         self.dead_letters_count = 0
         self._dead_letters_chain = NO_DIGEST
         self.lost: Counter[str] = Counter()
-        self._rest_of: tuple[Any, ...] = ()
-        self._rest_headed = b""
+        self._seldom = Remembered()
 
     def table(self) -> PostTable:
         """All of this, to be written down at once."""
@@ -137,7 +136,7 @@ class Post:
         """The event, to arrive no sooner than its way takes. What comes from outside has no way to go."""
         if event.source == OUTSIDE:
             return event
-        earliest = event.control_tick_id + (self.delay(event.source, event.target) if self.delays else self._delay)
+        earliest = event.control_tick_id + self.delay(event.source, event.target)
         return event if event.deliver_at >= earliest else msgspec.structs.replace(event, deliver_at=earliest)
 
     def delay(self, source: str, target: str | None) -> int:
@@ -301,27 +300,19 @@ class Post:
         """The digest of all this."""
         slots, digests = sorted(self._calendar), self._calendar_digests
         calendar = b"".join([digests.get(slot) or self._slot_digest(slot) for slot in slots])
-        return digest_with((calendar, _encoder.encode(slots), self._mailboxes_encoded()), self._rest())
+        lost, delays = tuple(self.lost.items()), tuple(self.delays.items())
+        seldom = self._seldom.get((self._subscribers_encoded, self._dead_letters_chain, lost, delays), _seldom)
+        return digest_with((calendar, _encoder.encode(slots), self._mailboxes_encoded()), seldom)
 
     def _mailboxes_encoded(self) -> bytes:
         waiting = [(member_id, self._mailboxes[member_id]) for member_id in sorted(self._mailboxes)]
         return _encoded([(member_id, events_digest(order(events))) for member_id, events in waiting])
 
-    def _rest(self) -> bytes:
-        """What the digest covers besides mail under way; seldom another than at the last boundary."""
-        key = (
-            self._subscribers_encoded,
-            self._dead_letters_chain,
-            tuple(self.lost.items()),
-            tuple(self.delays.items()),
-        )
-        if key != self._rest_of:
-            self._rest_of = key
-            subscribers, dead_letters, lost, delays = key
-            self._rest_headed = headed(
-                subscribers, dead_letters, _encoder.encode([sorted(lost)]), _encoded(sorted(delays))
-            )
-        return self._rest_headed
+
+def _seldom(
+    subscribers: bytes, dead_letters: bytes, lost: tuple[Any, ...], delays: tuple[Any, ...]
+) -> tuple[bytes, ...]:
+    return subscribers, dead_letters, _encoder.encode([sorted(lost)]), _encoded(sorted(delays))
 
 
 class PostAhead(Post):

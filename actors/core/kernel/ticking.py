@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import msgspec
 
 from actors.core.kernel.cascades import Cascades
 from actors.core.kernel.codec import Plain, encode
 from actors.core.kernel.commands import Boundary, ClockCommand, Decision, JournalEntry, Reply
-from actors.core.kernel.digests import NO_DIGEST, digest_of, digest_with, fold, headed, multiverse_digest
+from actors.core.kernel.digests import NO_DIGEST, Remembered, digest_of, digest_with, fold, headed, multiverse_digest
 from actors.core.kernel.domains import FORKED, Domain
 from actors.core.kernel.effects import Exchange, Lost, Script
 from actors.core.kernel.errors import UnknownMemberError
@@ -81,6 +80,14 @@ class Totals:
     ledger: Counter[str] = field(default_factory=Counter)
 
 
+def _seldom(
+    identities: bytes, outside: bytes, ledger: tuple[tuple[str, int], ...], removals: tuple[tuple[str, int], ...]
+) -> tuple[bytes, ...]:
+    """What the digest covers besides states and mail."""
+    amounts = sorted((name, str(amount)) for name, amount in ledger)  # sums outgrow 64 bits
+    return identities, outside, encode(amounts), encode(sorted(removals))
+
+
 class Ticking:
     """The clock's tables, and the rules of a control tick.
 
@@ -114,8 +121,7 @@ class Ticking:
         self._is_entered = False
         self._identities_of: tuple[tuple[Seated, str, bool, Stills], ...] = ()
         self._identities_encoded = encode([])
-        self._rest_of: tuple[Any, ...] = ()
-        self._rest_headed = b""
+        self._seldom = Remembered()
         self.replies: dict[str, Reply] = {}
         self._lookahead_of, self._lookahead = (-1, -1), 1
         self.keeps_log = False  # whether somebody comes for what members log
@@ -179,26 +185,9 @@ class Ticking:
         more = self._domains_digested()
         if granted := self.permissions.plain():
             more.append(encode(granted))
-        return digest_with((self.post.digest(),), self._rest() + headed(*more))
-
-    def _rest(self) -> bytes:
-        """What the digest covers besides states and mail; seldom another than at the last boundary."""
-        key = (
-            self._identities(),
-            self.outside_chain,
-            tuple(self.totals.ledger.items()),
-            tuple(self.removals.items()),
-        )
-        if key != self._rest_of:
-            self._rest_of = key
-            identities, outside, ledger, removals = key
-            self._rest_headed = headed(
-                identities,
-                outside,
-                encode(sorted((name, str(amount)) for name, amount in ledger)),  # sums outgrow 64 bits
-                encode(sorted(removals)),
-            )
-        return self._rest_headed
+        ledger, removals = tuple(self.totals.ledger.items()), tuple(self.removals.items())
+        seldom = self._seldom.get((self._identities(), self.outside_chain, ledger, removals), _seldom)
+        return digest_with((self.post.digest(),), seldom + headed(*more))
 
     def _domains_digested(self) -> list[bytes]:
         """What the digest covers of closed domains; nothing where there never was one."""
@@ -351,10 +340,8 @@ class Ticking:
         for member_id, grant in grants.items():
             seated = self.members[member_id]
             if grant.inbox and seated.error is None:
-                domain = seated.domain
                 for event in grant.inbox:
-                    source = self.member_id_of(event.source, domain) if domain else event.source
-                    flow = (source, member_id, event.event_type)
+                    flow = (self.member_id_of(event.source, seated.domain), member_id, event.event_type)
                     flows[flow] = flows.get(flow, 0) + 1
                     totals.latency_control_ticks += event.deliver_at - event.control_tick_id
         for (_, _, event_type), count in flows.items():
@@ -531,7 +518,7 @@ class Ticking:
 
     def _is_in(self, role: str, domain: int) -> bool:
         """Whether there is somebody of that name in a domain."""
-        seated = self.members.get(self.member_id_of(role, domain) if domain else role)
+        seated = self.members.get(self.member_id_of(role, domain))
         return seated is not None and seated.domain == domain
 
     def _boundary_digest(self) -> tuple[dict[str, bytes], bytes, bytes]:
