@@ -49,6 +49,7 @@ from actors.core.kernel.settings import Settings
 from actors.core.kernel.tables import tables_of
 from actors.core.kernel.windows import control_ticks_script
 from actors.keyframes import Standing
+from actors.laps import Laps
 from actors.marks import Marks
 from actors.readable_clocks import ReadableClock
 from actors.readings import described
@@ -100,6 +101,7 @@ class MasterClock(ReadableClock):
         self._looked_after_at = time.monotonic()
         self._propagated = 0
         self._reports_at = -math.inf
+        self._laps = Laps(lane.now_s)
         self._elapsed_total_ms = self._described_at = 0.0
         self._schedule: Schedule | None = None
         self._ordered = ""
@@ -441,30 +443,35 @@ class MasterClock(ReadableClock):
             self._state = self._describe()
         return metrics
 
-    def _goes_on(self) -> bool:
+    def _goes_on(self, control_ticks: int) -> bool:
         """Whether nobody wants anything of the boundary between two windows, the clock itself included."""
         stop = self._run
         waited_for = self._queue or self._appointments or stop is None or stop.is_set()
-        return (
+        goes_on = (
             not waited_for
             and not self._chronicle.keyframe_is_due()
             and len(self._sequencer.logged) < LOGGED_MAX
             and self._lane.now_s() < self._reports_at
         )
+        if goes_on:
+            self._laps.lap(control_ticks)
+        return goes_on
 
     def _live(self, control_ticks_max: int) -> list[Metrics]:
-        begun, before = time.perf_counter(), self._sequencer.position
+        self._laps, before = Laps(self._lane.now_s), self._sequencer.position
+        # Where members live in the clock's own process, nobody works while the books are kept.
+        goes_on = self._goes_on if self._reports_at > -math.inf and self._lane.hosts_may_die else None
         self._ticking = True
         try:
-            records = self._perform(control_ticks_script(self._sequencer, control_ticks_max, self._goes_on))
+            records = self._perform(control_ticks_script(self._sequencer, control_ticks_max, goes_on))
         finally:
             self._ticking = False
-        elapsed_ms = (time.perf_counter() - begun) * 1e3 / len(records)
         metrics = []
         decided = [entry.control_tick for entry in self._sequencer.journal if entry.position > before]
-        for record in records:
+        for record, elapsed_s in zip(records, self._laps.finish(len(records)), strict=True):
             position = before + sum(tick <= record.control_tick_id for tick in decided)
-            self._chronicle.note(record, position, elapsed_ms / 1e3)
+            elapsed_ms = elapsed_s * 1e3
+            self._chronicle.note(record, position, elapsed_s)
             if record.ledger:
                 boundary = Boundary(self._sequencer.settings.branch, record.control_tick_id, position)
                 self._chronicle.balance(boundary, record.ledger)

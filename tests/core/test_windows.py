@@ -15,11 +15,11 @@ from actors.clocks import MasterClock
 from actors.core.kernel.addresses import PLAYERS, RealmCoordinate
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import ForkGames, MemberSpec, RegisterGame, SetDelay
-from actors.core.kernel.effects import Ahead, Effect
+from actors.core.kernel.effects import Ahead, Effect, Exchange
 from actors.core.kernel.errors import CommandRefusedError, SettingsError, UnknownMemberError
 from actors.core.kernel.games import HOME
 from actors.core.kernel.settings import Settings
-from actors.core.kernel.windows import Outlook, control_ticks_script, never
+from actors.core.kernel.windows import Outlook, control_ticks_script
 from actors.lanes import LocalLane
 
 
@@ -33,7 +33,7 @@ class Windows(World):
 
     exchanges = begun_ahead = 0
 
-    def __init__(self, goes_on: Callable[[], bool] = never, **more: Any) -> None:
+    def __init__(self, goes_on: Callable[[int], bool] | None = None, **more: Any) -> None:
         super().__init__(**more)
         self.goes_on = goes_on
         perform = self.fleet.perform
@@ -141,8 +141,8 @@ def test_books_may_be_kept_while_the_next_window_is_lived(
     worlds = (
         Windows(window_control_ticks=1, **common),
         Windows(window_control_ticks=window, **common),
-        Windows(lambda: True, window_control_ticks=window, shuffle=3, **common),
-        Windows(lambda: lucky.random() < 0.7, window_control_ticks=window, **common),
+        Windows(lambda _: True, window_control_ticks=window, shuffle=3, **common),
+        Windows(lambda _: lucky.random() < 0.7, window_control_ticks=window, **common),
     )
     single, *others = [(society(world, Random(seed), 40), world.digest(), world.reasons()) for world in worlds]
     for other in others:
@@ -150,19 +150,20 @@ def test_books_may_be_kept_while_the_next_window_is_lived(
     assert all(world.conserved() for world in worlds)
 
 
-def test_windows_do_begin_before_the_books_are_kept() -> None:
+@pytest.mark.parametrize(("window", "begun_ahead"), [(5, 4), (1, 22)])
+def test_windows_do_begin_before_the_books_are_kept(window: int, begun_ahead: int) -> None:
     """Else the test above would be of nothing."""
-    world = Windows(lambda: True, lookahead_control_ticks=5, window_control_ticks=5)
+    world = Windows(lambda _: True, lookahead_control_ticks=window, window_control_ticks=5)
     for realm_id, following in ("ab", "bc", "ca"):
         world.register(realm_id, "small:Ring", next_realm=following)
     world.queue("a", "token", {})
     assert [record.control_tick_id for record in world.live(23)] == list(range(1, 24))
-    assert (world.exchanges, world.begun_ahead) == (1, 4)
+    assert (world.exchanges, world.begun_ahead) == (1, begun_ahead)
 
 
 def test_nothing_is_begun_on_a_failure() -> None:
     """Who fails in a window is not asked for the next one; what it has done is in the books first."""
-    world = Windows(lambda: True, lookahead_control_ticks=5, window_control_ticks=5)
+    world = Windows(lambda _: True, lookahead_control_ticks=5, window_control_ticks=5)
     world.register("a", "small:Ring", next_realm="b", raise_at=72)
     world.register("b", "small:Ring", next_realm="a")
     assert [record.control_tick_id for record in world.live(20)] == list(range(1, 21))
@@ -175,7 +176,7 @@ def test_nothing_is_begun_on_a_loss() -> None:
     lost = {("b", "tick 6"): "its process died, and once more in the same grant"}
     single, windows = (
         Windows(goes_on, lookahead_control_ticks=5, window_control_ticks=window)
-        for goes_on, window in ((never, 1), (lambda: True, 5))
+        for goes_on, window in ((None, 1), (lambda _: True, 5))
     )
     lives = []
     for world in (single, windows):
@@ -203,9 +204,32 @@ def test_a_clock_goes_on_by_itself_and_stops_for_who_wants_something() -> None:
     places: list[int] = []
     clock._fleet.perform = watched  # type: ignore[method-assign]
     lane.now_s = lambda: 0.0  # type: ignore[method-assign]  # else a slow machine ends a row of windows by time
+    lane.hosts_may_die = True  # as where members have processes of their own
     assert len(clock.advance_to(40)) == 40
     assert [type(effect).__name__ for effect in effects[:5]] == ["Exchange", "Ahead", "Exchange", "Ahead", "Exchange"]
     assert places == [15], "at the end of the window that had begun, not of the run"
+    clock.close()
+
+
+@pytest.mark.parametrize(("window", "took"), [(1, [1, 2, 3, 4, 5, 6]), (2, [1, 1, 2, 2, 3, 3])])
+def test_every_control_tick_has_its_own_time_though_nobody_looked_between(window: int, took: list[int]) -> None:
+    lane = LocalLane((REALMS,))
+    lane.hosts_may_die = True
+    clock = MasterClock(Settings(seed=7, lookahead_control_ticks=window, window_control_ticks=window), lane)
+    perform, now_us, exchanges, begun_ahead = clock._fleet.perform, 0, 0, 0
+
+    def slower_and_slower(effect: Effect) -> Any:
+        nonlocal now_us, exchanges, begun_ahead
+        begun_ahead += isinstance(effect, Ahead)
+        if isinstance(effect, Exchange):
+            exchanges += 1
+            now_us += exchanges * window
+        return perform(effect)
+
+    clock._fleet.perform = slower_and_slower  # type: ignore[method-assign]
+    lane.now_s = lambda: now_us / 1e6  # type: ignore[method-assign]
+    assert [round(one.elapsed_ms * 1e3) for one in clock.advance_to(6)] == took
+    assert begun_ahead == 6 // window - 1
     clock.close()
 
 
@@ -233,6 +257,7 @@ def test_an_appointment_made_meanwhile_is_kept() -> None:
     lane = LocalLane((REALMS,))
     clock = MasterClock(Settings(seed=7, lookahead_control_ticks=5, window_control_ticks=5), lane)
     lane.now_s = lambda: 0.0  # type: ignore[method-assign]
+    lane.hosts_may_die = True
     perform, places, asked = clock._fleet.perform, [], 0
 
     def watched(effect: Effect) -> Any:
@@ -262,11 +287,11 @@ def test_mail_that_waits_for_a_sleeper_is_not_kept_for_every_control_tick() -> N
 
 
 def test_a_script_that_breaks_leaves_nobody_waited_for() -> None:
-    world = Windows(lambda: True, lookahead_control_ticks=5, window_control_ticks=5)
+    world = Windows(lambda _: True, lookahead_control_ticks=5, window_control_ticks=5)
     world.register("a", "small:Ring")
     world.sequencer.end_control_tick = lambda *_: 1 // 0  # type: ignore[method-assign]
     with pytest.raises(ZeroDivisionError):
-        world.fleet.carry_out(control_ticks_script(world.sequencer, 20, lambda: True))
+        world.fleet.carry_out(control_ticks_script(world.sequencer, 20, lambda _: True))
     assert world.begun_ahead == 1
     assert not world.fleet.waiting()
     assert not world.fleet._awaited

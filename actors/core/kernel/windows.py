@@ -33,27 +33,25 @@ class Planned(NamedTuple):
     foreseen: dict[int, Foreseen]
 
 
-def never() -> bool:
-    """Nobody goes on."""
-    return False
-
-
 def control_ticks_script(
-    sequencer: Sequencer, control_ticks_max: int, goes_on: Callable[[], bool] = never
+    sequencer: Sequencer, control_ticks_max: int, goes_on: Callable[[int], bool] | None = None
 ) -> Script[list[TickRecord]]:
     """As many control ticks as may be granted at once, at least one; and more windows, as long as nobody minds.
 
     While members live through a window, the books of the one before it are kept: what they will hear in it follows from
     what was said, and not from the books. So the boundary between two windows has passed before anybody could do anything
-    at it, and whoever asks for this says, window by window, that nobody wants to.
+    at it, and whoever asks for this says, window by window, that nobody wants to. A window may be of one control tick.
 
     Args:
         sequencer: the rules, standing at a boundary.
         control_ticks_max: no more than this.
-        goes_on: whether the next window may begin before this one's end has been looked at.
+        goes_on: whether the next window may begin before this one's end has been looked at, which only it has still to
+            allow; told how many control ticks this one had. Without it, one window is all.
     """
     window = min(control_ticks_max, sequencer.settings.window_control_ticks)
-    if window <= 1 or (window := min(window, sequencer.lookahead())) <= 1 or sequencer.somebody_thaws:
+    if window > 1:
+        window = min(window, sequencer.lookahead())
+    if sequencer.somebody_thaws or (window == 1 and (goes_on is None or control_ticks_max == 1)):
         return [(yield from sequencer.control_tick_script())]
     outlook, left = Outlook(sequencer), control_ticks_max - window
     plan = outlook.plan(window)
@@ -62,7 +60,8 @@ def control_ticks_script(
     while True:
         answers = yield exchange
         lived = plan
-        if begun := left > 0 and goes_on() and outlook.reaches_beyond(lived, answers):
+        begun = goes_on is not None and left > 0 and outlook.reaches_beyond(lived, answers) and goes_on(len(lived))
+        if begun:
             plan = outlook.plan(min(window, left))
             left -= len(plan)
             exchange = _exchange(plan)
