@@ -33,7 +33,7 @@ REALMS = [Path(__file__).parents[1] / "realms"]
 
 @pytest.fixture
 def mv(engine):
-    with Multiverse(seed=7, engine=engine, realm_paths=REALMS, realms_expected=3) as found:
+    with Multiverse(seed=7, engine=engine, realm_paths=REALMS, realms_expected=3, spare_hosts=0) as found:
         for number in (1, 2, 3):
             found.register_game(
                 f"sol_{number}",
