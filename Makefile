@@ -43,9 +43,8 @@ lint: $(INSTALLED)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-# Three processes for two cores: those on Ray wait for others half of the time.
 tests: compiled
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
 
 bench: $(BENCH_INSTALLED) compiled
 	@mkdir -p out

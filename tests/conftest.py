@@ -31,18 +31,11 @@ settings.register_profile(
 settings.load_profile("patient")
 
 
-LONG = {"test_detached", "test_driver"}
-"""On Ray, as long as all others together. Most of that time is spent on waiting for processes."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that share a cluster run in one process, the two longest files in another, those with a Ray of their own in a third.
-
-    They begin first; what needs no Ray is done beside them and after them.
-    """
+    """Those that share a cluster run in one process, those with a Ray of their own in another, and both begin first."""
     for item in items:
         if item.get_closest_marker("ray") and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("ray, long" if item.path.stem in LONG else "ray"))
+            item.add_marker(pytest.mark.xdist_group("ray"))
     items.sort(key=lambda item: item.get_closest_marker("ray") is None)
 
 
