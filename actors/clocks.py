@@ -47,6 +47,7 @@ from actors.core.kernel.lanes import Lane
 from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.tables import tables_of
+from actors.core.kernel.ticking import TickRecord
 from actors.core.kernel.windows import control_ticks_script
 from actors.keyframes import Standing
 from actors.laps import Laps
@@ -101,7 +102,7 @@ class MasterClock(ReadableClock):
         self._looked_after_at = time.monotonic()
         self._propagated = 0
         self._reports_at = -math.inf
-        self._laps = Laps(lane.now_s)
+        self._laps, self._tick_s = Laps(lane.now_s), 0.0
         self._elapsed_total_ms = self._described_at = 0.0
         self._schedule: Schedule | None = None
         self._ordered = ""
@@ -444,34 +445,42 @@ class MasterClock(ReadableClock):
         return metrics
 
     def _goes_on(self, control_ticks: int) -> bool:
-        """Whether nobody wants anything of the boundary between two windows, the clock itself included."""
+        """Notes that so many control ticks are over; whether the next may begin before the clock has looked up."""
+        self._laps.lap(control_ticks)
+        return self._is_left_alone()
+
+    def _is_left_alone(self) -> bool:
+        """Whether nobody wants anything of the next boundary, the clock itself included."""
         stop = self._run
         waited_for = self._queue or self._appointments or stop is None or stop.is_set()
-        goes_on = (
+        return (
             not waited_for
             and not self._chronicle.keyframe_is_due()
             and len(self._sequencer.logged) < LOGGED_MAX
-            and self._lane.now_s() < self._reports_at
+            and self._lane.now_s() + self._tick_s < self._reports_at
         )
-        if goes_on:
-            self._laps.lap(control_ticks)
-        return goes_on
 
     def _live(self, control_ticks_max: int) -> list[Metrics]:
         self._laps, before = Laps(self._lane.now_s), self._sequencer.position
         # Where members live in the clock's own process, nobody works while the books are kept.
-        goes_on = self._goes_on if self._reports_at > -math.inf and self._lane.hosts_may_die else None
+        goes_on = self._goes_on if self._lane.hosts_may_die and self._is_left_alone() else None
+        records: list[TickRecord] = []
         self._ticking = True
         try:
-            records = self._perform(control_ticks_script(self._sequencer, control_ticks_max, goes_on))
-        finally:
+            self._perform(control_ticks_script(self._sequencer, control_ticks_max, records, goes_on))
+        finally:  # what was over before the clock broke off is as it was
             self._ticking = False
+            metrics = self._note(records, before)
+        return metrics
+
+    def _note(self, records: list[TickRecord], before: int) -> list[Metrics]:
+        """Takes in what control ticks came to, which began at a position of the journal."""
         metrics = []
         decided = [entry.control_tick for entry in self._sequencer.journal if entry.position > before]
-        for record, elapsed_s in zip(records, self._laps.finish(len(records)), strict=True):
+        for record, took_s in zip(records, self._laps.finish(len(records)), strict=True):
             position = before + sum(tick <= record.control_tick_id for tick in decided)
-            elapsed_ms = elapsed_s * 1e3
-            self._chronicle.note(record, position, elapsed_s)
+            self._tick_s, elapsed_ms = took_s, took_s * 1e3
+            self._chronicle.note(record, position, took_s)
             if record.ledger:
                 boundary = Boundary(self._sequencer.settings.branch, record.control_tick_id, position)
                 self._chronicle.balance(boundary, record.ledger)

@@ -5,7 +5,7 @@ Nothing is written and nothing is kept; the same rules, the same digests.
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from actors.chronicles import Chronicle
 from actors.core.kernel.codec import Plain, encode
@@ -136,13 +136,13 @@ class Headless:
         sequencer = self._sequencer
         found: dict[str, None] = {}
 
-        def live(control_ticks: int) -> Any:
+        def live(control_ticks: int) -> None:
             for member_id, seated in sequencer.members.items():
                 for event in sequencer.in_flight_to(member_id):
                     parties = {sequencer.member_id_of(event.source, seated.domain), member_id}
                     if realm_id in parties and len(parties) == 2 and event.deliver_at == sequencer.control_tick + 1:
                         found[event.event_id] = None
-            return self._live(control_ticks)
+            self._live(control_ticks)
 
         replay = Replay(sequencer, self._fleet, self._perform, live, recorded=chronicle.recorded_chain)
         replay.run(chronicle.entries_since(sequencer.position), chronicle.marked())
@@ -157,13 +157,13 @@ class Headless:
         sequencer = self._sequencer
         found: dict[str, None] = {}
 
-        def live(control_ticks: int) -> Any:
+        def live(control_ticks: int) -> None:
             own = sequencer.name_of(fork) + ACROSS
             for member_id, seated in sequencer.members.items():
                 for event in sequencer.in_flight_to(member_id):
                     if ACROSS in event.source and (seated.domain == fork or event.source.startswith(own)):
                         found[event.event_id] = None
-            return self._live(control_ticks)
+            self._live(control_ticks)
 
         replay = Replay(sequencer, self._fleet, self._perform, live, recorded=chronicle.recorded_chain)
         replay.run(chronicle.entries_since(sequencer.position), chronicle.marked())
@@ -189,8 +189,8 @@ class Headless:
         self._fleet.checkpoint()
         return Standing(tables_of(self._sequencer), self._fleet.tables())
 
-    def _live(self, control_ticks: int) -> Any:
-        return self._perform(control_ticks_script(self._sequencer, control_ticks))
+    def _live(self, control_ticks: int) -> None:
+        self._perform(control_ticks_script(self._sequencer, control_ticks, []))
 
     def _perform(self, script: Script[T]) -> T:
         return self._fleet.carry_out(script)

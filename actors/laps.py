@@ -22,7 +22,9 @@ class Laps:
         self._began = now
 
     def finish(self, control_ticks: int) -> list[float]:
-        """What each of so many control ticks took in s; those that no lap was told of end now."""
+        """What each of so many control ticks took in s, of which the last end now, whether a lap was told of them or not."""
         if control_ticks > len(self._each):
             self.lap(control_ticks - len(self._each))
-        return self._each
+        elif control_ticks:
+            self._each[control_ticks - 1] += self._now_s() - self._began
+        return self._each[:control_ticks]

@@ -17,6 +17,7 @@ from actors.core.kernel.errors import (
     UnknownMemberError,
 )
 from actors.core.kernel.tables import restore_tables, tables_of
+from actors.core.kernel.ticking import TickRecord
 from actors.core.kernel.windows import control_ticks_script
 from actors.core.players.rosters import PLAYER_ROSTER
 from tests.core.harness import World
@@ -293,9 +294,9 @@ def test_windows_go_through_forks():
     for world in (fast, slow):
         world.tick(5)
         fork(world, *TRIO, count=2, divergent=True)
-    lived = 0
-    while lived < 20:
-        lived += len(fast.perform(control_ticks_script(fast.sequencer, 20 - lived)))
+    lived: list[TickRecord] = []
+    while len(lived) < 20:
+        fast.perform(control_ticks_script(fast.sequencer, 20 - len(lived), lived))
     slow.tick(20)
     assert fast.sequencer.chain == slow.sequencer.chain
 

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from actors.clock_messages import Metrics, Pace
 from actors.clocks import MasterClock
+from actors.core.kernel import windows
 from actors.core.kernel.addresses import PLAYERS, RealmCoordinate
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import ForkGames, MemberSpec, RegisterGame, SetDelay
 from actors.core.kernel.effects import Ahead, Effect, Exchange
-from actors.core.kernel.errors import CommandRefusedError, SettingsError, UnknownMemberError
+from actors.core.kernel.errors import CommandRefusedError, EngineError, SettingsError, UnknownMemberError
 from actors.core.kernel.games import HOME
 from actors.core.kernel.settings import Settings
+from actors.core.kernel.ticking import TickRecord
 from actors.core.kernel.windows import Outlook, control_ticks_script
 from actors.lanes import LocalLane
 
@@ -45,10 +47,10 @@ class Windows(World):
         self.fleet.perform = counted  # type: ignore[method-assign]
 
     def live(self, control_ticks: int) -> list:
-        records = []
+        records: list[TickRecord] = []
         while len(records) < control_ticks:
             left = control_ticks - len(records)
-            records += self.perform(control_ticks_script(self.sequencer, left, self.goes_on))
+            self.perform(control_ticks_script(self.sequencer, left, records, self.goes_on))
             self.exchanges += 1
         return records
 
@@ -274,6 +276,66 @@ def test_an_appointment_made_meanwhile_is_kept() -> None:
     clock.close()
 
 
+def test_what_was_over_before_a_clock_broke_off_is_told() -> None:
+    lane = LocalLane((REALMS,))
+    clock = MasterClock(Settings(seed=7, window_control_ticks=1), lane)
+    lane.now_s = lambda: 0.0  # type: ignore[method-assign]
+    lane.hosts_may_die = True
+    perform, exchanges = clock._fleet.perform, 0
+
+    def breaking(effect: Effect) -> Any:
+        nonlocal exchanges
+        exchanges += isinstance(effect, Exchange)
+        if exchanges == 6:
+            raise EngineError("no more.")
+        return perform(effect)
+
+    clock._fleet.perform = breaking  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match=r"no more\."):
+        clock.advance_to(40)
+    assert [record.control_tick_id for record in clock.records()] == [1, 2, 3, 4, 5]
+    assert clock.status().boundary.control_tick == 5
+
+
+def test_slow_control_ticks_are_not_planned_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each ends with a look around, so that whatever was planned would be thrown away."""
+    lane = LocalLane((REALMS,))
+    clock = MasterClock(Settings(seed=7, window_control_ticks=1), lane)
+    lane.hosts_may_die = True
+    perform, now_s, effects, looks = clock._fleet.perform, 0.0, [], []
+    monkeypatch.setattr(
+        windows, "Outlook", lambda sequencer: looks.append(sequencer.control_tick) or Outlook(sequencer)
+    )
+
+    def slow(effect: Effect) -> Any:
+        nonlocal now_s
+        effects.append(type(effect))
+        now_s += 0.001 if 4 <= clock._sequencer.control_tick < 7 else 0.5
+        return perform(effect)
+
+    clock._fleet.perform = slow  # type: ignore[method-assign]
+    lane.now_s = lambda: now_s  # type: ignore[method-assign]
+    clock.advance_to(10)
+    assert [record.control_tick_id for record in clock.records()] == list(range(1, 11))
+    assert effects.count(Exchange) == 10
+    assert effects.count(Ahead) == 2
+    assert looks == [0, 5], "the first, of which nobody knew how long it takes, and after the first that was quick"
+    clock.close()
+
+
+def test_waiting_mail_is_not_copied_to_look_ahead() -> None:
+    world = Windows()
+    world.register("a", "small:Scribe", period=200)
+    for _ in range(3):
+        world.queue("a", "note", {})
+    world.live(1)
+    post = world.sequencer.posts[HOME]
+    ahead = post.ahead()
+    assert ahead._mailboxes["a"] is post._mailboxes["a"]
+    ahead.put("a", post._mailboxes["a"][:1])
+    assert (len(ahead._mailboxes["a"]), len(post._mailboxes["a"])) == (4, 3)
+
+
 def test_mail_that_waits_for_a_sleeper_is_not_kept_for_every_control_tick() -> None:
     world = Windows(lookahead_control_ticks=50, window_control_ticks=50)
     world.register("a", "small:Scribe", period=200)
@@ -291,7 +353,7 @@ def test_a_script_that_breaks_leaves_nobody_waited_for() -> None:
     world.register("a", "small:Ring")
     world.sequencer.end_control_tick = lambda *_: 1 // 0  # type: ignore[method-assign]
     with pytest.raises(ZeroDivisionError):
-        world.fleet.carry_out(control_ticks_script(world.sequencer, 20, lambda _: True))
+        world.fleet.carry_out(control_ticks_script(world.sequencer, 20, [], lambda _: True))
     assert world.begun_ahead == 1
     assert not world.fleet.waiting()
     assert not world.fleet._awaited

@@ -321,9 +321,11 @@ class PostAhead(Post):
     def __init__(self, post: Post) -> None:
         super().__init__(post._inbox_events_max, 0, post._delay)
         self._calendar, self._subscribers = dict(post._calendar), post._subscribers
-        self._mailboxes = {member_id: list(waiting) for member_id, waiting in post._mailboxes.items()}
+        self._mailboxes = dict(post._mailboxes)
         self.delays = post.delays
-        self._own: set[int] = set()  # all other lists of the calendar are still those of the post
+        # All other lists are still those of the post, which it changes only as was foreseen here.
+        self._own: set[int] = set()
+        self._own_mailboxes: set[str] = set()
         self._heard: list[str] = []
         self._arrived: dict[str, list[Event]] = {}
         self._buried: list[DeadLetter] = []
@@ -332,6 +334,10 @@ class PostAhead(Post):
         """See `Post`."""
         found = list(events)
         self._arrived.setdefault(member_id, []).extend(found)
+        if member_id not in self._own_mailboxes:
+            self._own_mailboxes.add(member_id)
+            if (waiting := self._mailboxes.get(member_id)) is not None:
+                self._mailboxes[member_id] = list(waiting)
         super().put(member_id, found)
 
     def take(self, member_id: str) -> tuple[Event, ...]:

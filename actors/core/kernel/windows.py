@@ -34,8 +34,11 @@ class Planned(NamedTuple):
 
 
 def control_ticks_script(
-    sequencer: Sequencer, control_ticks_max: int, goes_on: Callable[[int], bool] | None = None
-) -> Script[list[TickRecord]]:
+    sequencer: Sequencer,
+    control_ticks_max: int,
+    records: list[TickRecord],
+    goes_on: Callable[[int], bool] | None = None,
+) -> Script[None]:
     """As many control ticks as may be granted at once, at least one; and more windows, as long as nobody minds.
 
     While members live through a window, the books of the one before it are kept: what they will hear in it follows from
@@ -45,30 +48,31 @@ def control_ticks_script(
     Args:
         sequencer: the rules, standing at a boundary.
         control_ticks_max: no more than this.
-        goes_on: whether the next window may begin before this one's end has been looked at, which only it has still to
-            allow; told how many control ticks this one had. Without it, one window is all.
+        records: what each control tick came to is added here, once it is in the books.
+        goes_on: told that a window has been answered, and how many control ticks it had; whether the next may begin before
+            the books of this one are kept. Without it, one window is all.
     """
     window = min(control_ticks_max, sequencer.settings.window_control_ticks)
     if window > 1:
         window = min(window, sequencer.lookahead())
     if sequencer.somebody_thaws or (window == 1 and (goes_on is None or control_ticks_max == 1)):
-        return [(yield from sequencer.control_tick_script())]
+        records.append((yield from sequencer.control_tick_script()))
+        return
     outlook, left = Outlook(sequencer), control_ticks_max - window
     plan = outlook.plan(window)
     exchange = _exchange(plan)
-    records: list[TickRecord] = []
     while True:
         answers = yield exchange
         lived = plan
-        begun = goes_on is not None and left > 0 and outlook.reaches_beyond(lived, answers) and goes_on(len(lived))
+        begun = goes_on is not None and left > 0 and goes_on(len(lived)) and outlook.reaches_beyond(lived, answers)
         if begun:
             plan = outlook.plan(min(window, left))
             left -= len(plan)
             exchange = _exchange(plan)
             yield Ahead(exchange)
-        records += _kept(sequencer, lived, answers)
+        _keep(sequencer, lived, answers, records)
         if not begun:
-            return records
+            return
 
 
 def _exchange(plan: list[Planned]) -> Exchange:
@@ -80,12 +84,11 @@ def _exchange(plan: list[Planned]) -> Exchange:
     return Exchange({member_id: tuple(grants) for member_id, grants in batches.items()}, occasion)
 
 
-def _kept(sequencer: Sequencer, plan: list[Planned], answers: Answers) -> list[TickRecord]:
+def _keep(sequencer: Sequencer, plan: list[Planned], answers: Answers, records: list[TickRecord]) -> None:
     """Goes through a window tick by tick with what its members have answered."""
     answered = {
         member_id: answer if isinstance(answer, Lost) else deque(answer) for member_id, answer in answers.items()
     }
-    records: list[TickRecord] = []
     has_failed = False
     for planned in plan:
         grants = planned.grants
@@ -98,7 +101,6 @@ def _kept(sequencer: Sequencer, plan: list[Planned], answers: Answers) -> list[T
         record = sequencer.end_control_tick(grants, outboxes)
         has_failed = has_failed or bool(record.failures)
         records.append(record)
-    return records
 
 
 def _next_of(answer: deque[Outbox] | Lost) -> Outbox | Lost:
