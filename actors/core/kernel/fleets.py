@@ -147,7 +147,7 @@ class Fleet:
                 self._outcomes[member_id] = Lost(reason)
                 continue
             self._requests += 1
-            checkpoint = kept.checkpoint_due(self._settings) or member_id in refreshed
+            checkpoint = kept.checkpoint_due(self._settings, len(self._kept)) or member_id in refreshed
             kept.ask(self._requests, lane.pack(Advance(self._requests, batch, checkpoint)), now, batch)
             self._awaited[member_id] = kept
             if kept.standing:

@@ -17,7 +17,7 @@ from actors.core.kernel.settings import Settings
 CHECKPOINT_AFTER_GRANTS = 64
 """Fewer than this are repeated in less time than a host takes to be told about them."""
 CHECKPOINT_SHARE = 20
-"""A checkpoint may take one part in so many of the time spent on grants."""
+"""The checkpoints of all members may take one part in so many of the time spent on grants, which pass for all at once."""
 CHECKPOINT_LEAST_S = 0.001
 """What the first checkpoint is believed to take at most; each later one at most twice as long as the one before."""
 CHECKPOINT_AFTER_WORK_S = 1.0
@@ -165,12 +165,13 @@ class Kept:
 
     # --------------------------------------------------------------------------------------------------- checkpoints
 
-    def checkpoint_due(self, settings: Settings) -> bool:
-        """Whether the next grant shall bring a checkpoint."""
+    def checkpoint_due(self, settings: Settings, members: int) -> bool:
+        """Whether the next grant shall bring a checkpoint, of a member among so many."""
         if self.contract.recovery != CAPTURED:
             return False
+        worth_s = members * CHECKPOINT_SHARE * self._checkpoint_s
         return (
-            (self._since_grants >= self._due_after and self._worked_s >= CHECKPOINT_SHARE * self._checkpoint_s)
+            (self._since_grants >= self._due_after and self._worked_s >= worth_s)
             or self._worked_s >= max(CHECKPOINT_AFTER_WORK_S, CHECKPOINT_SHARE * self._checkpoint_s)
             or self._since_bytes * 2 >= settings.kept_bytes_max
         )
