@@ -1,5 +1,7 @@
 """When a checkpoint is due: seldom enough to cost little, often enough that little is lived again."""
 
+from itertools import pairwise
+
 import pytest
 
 from actors.core.kernel.commands import MemberSpec
@@ -30,7 +32,7 @@ def lived(grants: int, members: int, checkpoint_s: float, recovery: str = CAPTUR
 
 
 def between(came: list[int]) -> list[int]:
-    return [later - earlier for earlier, later in zip(came, came[1:], strict=False)]
+    return [later - earlier for earlier, later in pairwise(came)]
 
 
 def test_cheap_ones_come_as_soon_as_the_grants_are_many() -> None:
