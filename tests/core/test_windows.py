@@ -55,6 +55,13 @@ class Windows(World):
         return records
 
 
+def apart() -> LocalLane:
+    """A lane as where members have processes of their own: while they work, the clock may keep its books."""
+    lane = LocalLane((REALMS,))
+    lane.hosts_may_die = True
+    return lane
+
+
 def story(world: Windows, random: Random, control_ticks: int) -> list:
     """A run of commands, events, failures and travel at boundaries that the seed chooses."""
     world.register("a", "small:Ring", next_realm="b", shouts=True)
@@ -192,7 +199,7 @@ def test_nothing_is_begun_on_a_loss() -> None:
 
 
 def test_a_clock_goes_on_by_itself_and_stops_for_who_wants_something() -> None:
-    lane = LocalLane((REALMS,))
+    lane = apart()
     clock = MasterClock(Settings(seed=7, lookahead_control_ticks=5, window_control_ticks=5), lane)
     effects: list[Effect] = []
     perform = clock._fleet.perform
@@ -206,7 +213,6 @@ def test_a_clock_goes_on_by_itself_and_stops_for_who_wants_something() -> None:
     places: list[int] = []
     clock._fleet.perform = watched  # type: ignore[method-assign]
     lane.now_s = lambda: 0.0  # type: ignore[method-assign]  # else a slow machine ends a row of windows by time
-    lane.hosts_may_die = True  # as where members have processes of their own
     assert len(clock.advance_to(40)) == 40
     assert [type(effect).__name__ for effect in effects[:5]] == ["Exchange", "Ahead", "Exchange", "Ahead", "Exchange"]
     assert places == [15], "at the end of the window that had begun, not of the run"
@@ -215,8 +221,7 @@ def test_a_clock_goes_on_by_itself_and_stops_for_who_wants_something() -> None:
 
 @pytest.mark.parametrize(("window", "took"), [(1, [1, 2, 3, 4, 5, 6]), (2, [1, 1, 2, 2, 3, 3])])
 def test_every_control_tick_has_its_own_time_though_nobody_looked_between(window: int, took: list[int]) -> None:
-    lane = LocalLane((REALMS,))
-    lane.hosts_may_die = True
+    lane = apart()
     clock = MasterClock(Settings(seed=7, lookahead_control_ticks=window, window_control_ticks=window), lane)
     perform, now_us, exchanges, begun_ahead = clock._fleet.perform, 0, 0, 0
 
@@ -238,7 +243,7 @@ def test_every_control_tick_has_its_own_time_though_nobody_looked_between(window
 def test_in_real_time_every_window_has_its_own_time() -> None:
     """Where lookahead is less than a window may be, too: nobody is to wait for the time of a whole row of them."""
     settings = Settings(seed=7, lookahead_control_ticks=2, local_tick_interval_ms=1)
-    clock = MasterClock(settings, LocalLane((REALMS,)))
+    clock = MasterClock(settings, apart())
     for realm_id, following in ("ab", "ba"):
         spec = MemberSpec("small:Ring", encode({"next_realm": following}))
         clock.submit(RegisterGame(realm_id, RealmCoordinate(realm_id).key, "sol_system", spec, 1, None)).value()
@@ -256,10 +261,9 @@ def test_in_real_time_every_window_has_its_own_time() -> None:
 
 
 def test_an_appointment_made_meanwhile_is_kept() -> None:
-    lane = LocalLane((REALMS,))
+    lane = apart()
     clock = MasterClock(Settings(seed=7, lookahead_control_ticks=5, window_control_ticks=5), lane)
     lane.now_s = lambda: 0.0  # type: ignore[method-assign]
-    lane.hosts_may_die = True
     perform, places, asked = clock._fleet.perform, [], 0
 
     def watched(effect: Effect) -> Any:
@@ -277,10 +281,9 @@ def test_an_appointment_made_meanwhile_is_kept() -> None:
 
 
 def test_what_was_over_before_a_clock_broke_off_is_told() -> None:
-    lane = LocalLane((REALMS,))
+    lane = apart()
     clock = MasterClock(Settings(seed=7, window_control_ticks=1), lane)
     lane.now_s = lambda: 0.0  # type: ignore[method-assign]
-    lane.hosts_may_die = True
     perform, exchanges = clock._fleet.perform, 0
 
     def breaking(effect: Effect) -> Any:
@@ -299,9 +302,8 @@ def test_what_was_over_before_a_clock_broke_off_is_told() -> None:
 
 def test_slow_control_ticks_are_not_planned_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each ends with a look around, so that whatever was planned would be thrown away."""
-    lane = LocalLane((REALMS,))
+    lane = apart()
     clock = MasterClock(Settings(seed=7, window_control_ticks=1), lane)
-    lane.hosts_may_die = True
     perform, now_s, effects, looks = clock._fleet.perform, 0.0, [], []
     monkeypatch.setattr(
         windows, "Outlook", lambda sequencer: looks.append(sequencer.control_tick) or Outlook(sequencer)
