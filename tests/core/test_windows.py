@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from actors.clock_messages import Metrics, Pace
 from actors.clocks import MasterClock
-from actors.core.kernel import windows
 from actors.core.kernel.addresses import PLAYERS, RealmCoordinate
 from actors.core.kernel.codec import encode
 from actors.core.kernel.commands import ForkGames, MemberSpec, RegisterGame, SetDelay
 from actors.core.kernel.effects import Ahead, Effect, Exchange
 from actors.core.kernel.errors import CommandRefusedError, EngineError, SettingsError, UnknownMemberError
 from actors.core.kernel.games import HOME
+from actors.core.kernel.sequencing import Sequencer
 from actors.core.kernel.settings import Settings
 from actors.core.kernel.ticking import TickRecord
 from actors.core.kernel.windows import Outlook, control_ticks_script
@@ -305,9 +305,12 @@ def test_slow_control_ticks_are_not_planned_ahead(monkeypatch: pytest.MonkeyPatc
     lane = apart()
     clock = MasterClock(Settings(seed=7, window_control_ticks=1), lane)
     perform, now_s, effects, looks = clock._fleet.perform, 0.0, [], []
-    monkeypatch.setattr(
-        windows, "Outlook", lambda sequencer: looks.append(sequencer.control_tick) or Outlook(sequencer)
-    )
+
+    def looked(sequencer: Sequencer) -> Outlook:
+        looks.append(sequencer.control_tick)
+        return Outlook(sequencer)
+
+    monkeypatch.setattr("actors.core.kernel.windows.Outlook", looked)
 
     def slow(effect: Effect) -> Any:
         nonlocal now_s
