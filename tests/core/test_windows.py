@@ -298,6 +298,7 @@ def test_what_was_over_before_a_clock_broke_off_is_told() -> None:
         clock.advance_to(40)
     assert [record.control_tick_id for record in clock.records()] == [1, 2, 3, 4, 5]
     assert clock.status().boundary.control_tick == 5
+    clock.close()
 
 
 def test_slow_control_ticks_are_not_planned_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
